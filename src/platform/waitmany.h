@@ -1,0 +1,42 @@
+/*
+ * platform/waitmany.h - waits for any of many handles, without Windows' limit of 64.
+ *
+ * POSIX: poll (one-shot) and epoll (poller; poll in the fallback). Windows: completion port with RegisterWaitForSingleObject, zero-byte
+ * overlapped reads for pipes, WSAEventSelect for sockets.
+ */
+#ifndef BRP_WAITMANY_H
+#define BRP_WAITMANY_H
+
+#include "base/deadline.h"
+#include "platform/handle.h"
+
+typedef enum brp_watch_kind {
+    BRP_WATCH_STREAM,   /* readable or at its end: brp_stream and brp_pipe ends */
+    BRP_WATCH_SENTINEL, /* a process has ended: brp_child.sentinel */
+    BRP_WATCH_SOCKET,   /* a socket is readable, has a connection to accept, or is at its end */
+    BRP_WATCH_EVENT     /* a waitable object: Windows event; POSIX eventfd or pipe, readable */
+} brp_watch_kind;
+
+typedef struct brp_watch {
+    brp_handle handle;
+    brp_watch_kind kind;
+    bool ready; /* out */
+} brp_watch;
+
+/* Waits until at least one is ready, marks all that are, and counts them in *n_ready (may be NULL). BROOD_ETIMEDOUT: none.
+ * Takes nothing away: a ready stream still has its bytes. */
+brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, size_t *n_ready);
+
+/* A set that is waited on again and again by one thread, changed and woken by any. Level-triggered. */
+typedef struct brp_poller brp_poller;
+
+brood_status brp_poller_create(brp_poller **poller);
+void brp_poller_destroy(brp_poller *poller);
+brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind, uint64_t key);
+/* After it returns no event for `key` is reported by a wait that begins later. */
+void brp_poller_remove(brp_poller *poller, brp_handle handle, uint64_t key);
+/* Fills up to `room` keys that are ready. BROOD_OK with *n == 0 when woken by brp_poller_wake; BROOD_ETIMEDOUT. */
+brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, size_t *n, bri_deadline deadline);
+void brp_poller_wake(brp_poller *poller);
+
+#endif /* BRP_WAITMANY_H */
