@@ -1,0 +1,21 @@
+/*
+ * brood/brood.h - everything.
+ */
+#ifndef BROOD_BROOD_H
+#define BROOD_BROOD_H
+
+#include <brood/connection.h>
+#include <brood/function.h>
+#include <brood/init.h>
+#include <brood/lock.h>
+#include <brood/pickle.h>
+#include <brood/pool.h>
+#include <brood/process.h>
+#include <brood/queue.h>
+#include <brood/status.h>
+#include <brood/time.h>
+#include <brood/value.h>
+#include <brood/version.h>
+#include <brood/wait.h>
+
+#endif /* BROOD_BROOD_H */
