@@ -14,8 +14,9 @@ BROOD_BEGIN_DECLS
 /*
  * Has to be the first thing in main(), after the registrations and before threads are started.
  *
- * In the program that the user started it makes the library ready and returns. In a child that brood started it runs the child's function and
- * exits; it does not return. Arguments may both be NULL (a GUI program has none). Calling it again is BROOD_OK.
+ * In the program that the user started it makes the library ready and returns. In a child that
+ * brood started it runs the child's function and exits; it does not return. Arguments may both be
+ * NULL (a GUI program has none). Calling it again is BROOD_OK.
  *
  * Python: multiprocessing.freeze_support(), but needed on every system.
  */
@@ -33,17 +34,20 @@ BROOD_API const char *brood_start_method_name(brood_start_method method);
 BROOD_API brood_status brood_start_method_parse(const char *name, brood_start_method *method);
 BROOD_API bool brood_start_method_is_supported(brood_start_method method);
 
-/* The default of this process and the children it starts from now on. BROOD_ENOTSUP where the system lacks it. */
+/* The default of this process and the children it starts from now on. BROOD_ENOTSUP where the
+ * system lacks it. */
 BROOD_API brood_status brood_set_start_method(brood_start_method method);
 BROOD_API brood_start_method brood_get_start_method(void);
 
 /* Lets fork() go on although other threads run: for programs that know that these hold no lock. */
 BROOD_API void brood_allow_fork_with_threads(bool allow);
 
-/* Run in the forkserver once, before it forks: what the children then share. Name or function as for processes. Before the first forkserver start. */
+/* Run in the forkserver once, before it forks: what the children then share. Name or function as
+ * for processes. Before the first forkserver start. */
 BROOD_API brood_status brood_set_forkserver_preload(brood_function function, brood_value args);
 
-/* Another executable for spawn: brood-host, or any program that calls brood_init. NULL: this program's own. */
+/* Another executable for spawn: brood-host, or any program that calls brood_init. NULL: this
+ * program's own. */
 BROOD_API brood_status brood_set_executable(const char *path);
 
 /* How deep children may start children of their own: default 8. */
@@ -52,7 +56,8 @@ BROOD_API brood_status brood_set_max_depth(int depth);
 /* How long a child may take until its brood_init answers: default 10 s. */
 BROOD_API void brood_set_start_timeout(brood_ms timeout);
 
-/* CPUs this process may use (affinity, cgroup quota, job limits), at least 1. Python: os.process_cpu_count(). */
+/* CPUs this process may use (affinity, cgroup quota, job limits), at least 1. Python:
+ * os.process_cpu_count(). */
 BROOD_API int brood_cpu_count(void);
 
 BROOD_END_DECLS

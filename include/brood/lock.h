@@ -1,6 +1,6 @@
 /*
- * brood/lock.h - a mutual-exclusion lock shared by processes. Python: multiprocessing.Lock, with one addition:
- * when the process that holds it dies, the next to acquire it is told.
+ * brood/lock.h - a mutual-exclusion lock shared by processes. Python: multiprocessing.Lock, with
+ * one addition: when the process that holds it dies, the next to acquire it is told.
  */
 #ifndef BROOD_LOCK_H
 #define BROOD_LOCK_H
@@ -16,7 +16,8 @@ typedef struct brood_lock brood_lock;
 
 BROOD_API brood_status brood_lock_create(brood_lock **lock);
 
-/* BROOD_OK and BROOD_EOWNERDIED both mean: held now. BROOD_EOWNERDIED, once a death: what it protects may be half-written. BROOD_ETIMEDOUT. */
+/* BROOD_OK and BROOD_EOWNERDIED both mean: held now. BROOD_EOWNERDIED, once a death: what it
+ * protects may be half-written. BROOD_ETIMEDOUT. */
 BROOD_API brood_status brood_lock_acquire(brood_lock *lock, brood_ms timeout);
 /* By any process or thread, as in Python. BROOD_ESTATE when it is free. */
 BROOD_API brood_status brood_lock_release(brood_lock *lock);

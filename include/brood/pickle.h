@@ -1,5 +1,6 @@
 /*
- * brood/pickle.h - values as bytes, in Python's pickle format; data only, nothing in it is ever run.
+ * brood/pickle.h - values as bytes, in Python's pickle format; data only, nothing in it is ever
+ * run.
  */
 #ifndef BROOD_PICKLE_H
 #define BROOD_PICKLE_H
@@ -19,8 +20,8 @@ typedef struct brood_pickle_limits {
 BROOD_API brood_status brood_pickle_dumps(const brood_value *value, void **data, size_t *size);
 
 /* Reads protocols 0 to 5. NULL limits mean the defaults. Bytes after STOP are an error. */
-BROOD_API brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickle_limits *limits,
-                                          brood_value *value);
+BROOD_API brood_status brood_pickle_loads(const void *data, size_t size,
+                                          const brood_pickle_limits *limits, brood_value *value);
 
 BROOD_END_DECLS
 

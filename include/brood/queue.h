@@ -1,5 +1,6 @@
 /*
- * brood/queue.h - messages from any number of processes to any number of processes. Python: multiprocessing.Queue, without a feeder thread.
+ * brood/queue.h - messages from any number of processes to any number of processes. Python:
+ * multiprocessing.Queue, without a feeder thread.
  */
 #ifndef BROOD_QUEUE_H
 #define BROOD_QUEUE_H
@@ -20,14 +21,17 @@ typedef struct brood_queue_options {
 
 BROOD_API brood_status brood_queue_create(brood_queue **queue, const brood_queue_options *options);
 
-/* Puts a value (moved in, also on failure). BROOD_EFULL with time-out 0, else BROOD_ETIMEDOUT; BROOD_ECLOSED. */
+/* Puts a value (moved in, also on failure). BROOD_EFULL with time-out 0, else BROOD_ETIMEDOUT;
+ * BROOD_ECLOSED. */
 BROOD_API brood_status brood_queue_put(brood_queue *queue, brood_value value, brood_ms timeout);
 /* BROOD_EEMPTY with time-out 0, else BROOD_ETIMEDOUT; BROOD_ECLOSED when closed and drained. */
 BROOD_API brood_status brood_queue_get(brood_queue *queue, brood_value *value, brood_ms timeout);
 
-BROOD_API brood_status brood_queue_put_bytes(brood_queue *queue, const void *data, size_t size, brood_ms timeout);
+BROOD_API brood_status brood_queue_put_bytes(brood_queue *queue, const void *data, size_t size,
+                                             brood_ms timeout);
 /* New memory for brood_free. */
-BROOD_API brood_status brood_queue_get_bytes(brood_queue *queue, void **data, size_t *size, brood_ms timeout);
+BROOD_API brood_status brood_queue_get_bytes(brood_queue *queue, void **data, size_t *size,
+                                             brood_ms timeout);
 
 BROOD_API size_t brood_queue_size(brood_queue *queue); /* Python: qsize() */
 BROOD_API bool brood_queue_is_empty(brood_queue *queue);

@@ -1,8 +1,9 @@
 /*
  * brood/status.h - what a call answers, and the description of the last failure.
  *
- * Every function that can fail returns a brood_status. Outcomes that are not failures (a time-out, an
- * empty queue, a lock whose owner died) have a code of their own, so that they can be told apart.
+ * Every function that can fail returns a brood_status. Outcomes that are not failures (a time-out,
+ * an empty queue, a lock whose owner died) have a code of their own, so that they can be told
+ * apart.
  */
 #ifndef BROOD_STATUS_H
 #define BROOD_STATUS_H
@@ -14,34 +15,34 @@
 BROOD_BEGIN_DECLS
 
 /* X(name, text): the one table that the enum, the names and the texts are made from. */
-#define BROOD_STATUS_MAP(X)                                                                        \
-    X(OK, "success")                                                                               \
-    X(ETIMEDOUT, "the time is up")                                                                 \
-    X(EEMPTY, "nothing is there")                                                                  \
-    X(EFULL, "no room is left")                                                                    \
-    X(EEOF, "the other end is closed")                                                             \
-    X(ECLOSED, "the object is closed")                                                             \
-    X(EOWNERDIED, "the previous owner died while holding it")                                      \
-    X(ENOMEM, "out of memory")                                                                     \
-    X(EINVALID, "invalid argument")                                                                \
-    X(ESTATE, "not possible in this state")                                                        \
-    X(EOS, "the system refused")                                                                   \
-    X(ENOTSUP, "not supported on this system")                                                     \
-    X(ENOTFOUND, "not found")                                                                      \
-    X(EEXIST, "exists already")                                                                    \
-    X(EACCESS, "permission denied")                                                                \
-    X(ELIMIT, "a limit is reached")                                                                \
-    X(ETYPE, "the value has another type")                                                         \
-    X(ERANGE, "the number is out of range")                                                        \
-    X(EFORMAT, "malformed data")                                                                   \
-    X(EVERSION, "made by another version or build")                                                \
-    X(EAUTH, "authentication failed")                                                              \
-    X(ENOINIT, "brood_init() has not been called")                                                 \
-    X(ESTART, "the child did not start")                                                           \
-    X(ETASK, "the task failed")                                                                    \
-    X(EWORKERDIED, "the worker died")                                                              \
-    X(ECANCELLED, "the task was cancelled")                                                        \
-    X(ETOOLONG, "the message is too long")                                                         \
+#define BROOD_STATUS_MAP(X)                                   \
+    X(OK, "success")                                          \
+    X(ETIMEDOUT, "the time is up")                            \
+    X(EEMPTY, "nothing is there")                             \
+    X(EFULL, "no room is left")                               \
+    X(EEOF, "the other end is closed")                        \
+    X(ECLOSED, "the object is closed")                        \
+    X(EOWNERDIED, "the previous owner died while holding it") \
+    X(ENOMEM, "out of memory")                                \
+    X(EINVALID, "invalid argument")                           \
+    X(ESTATE, "not possible in this state")                   \
+    X(EOS, "the system refused")                              \
+    X(ENOTSUP, "not supported on this system")                \
+    X(ENOTFOUND, "not found")                                 \
+    X(EEXIST, "exists already")                               \
+    X(EACCESS, "permission denied")                           \
+    X(ELIMIT, "a limit is reached")                           \
+    X(ETYPE, "the value has another type")                    \
+    X(ERANGE, "the number is out of range")                   \
+    X(EFORMAT, "malformed data")                              \
+    X(EVERSION, "made by another version or build")           \
+    X(EAUTH, "authentication failed")                         \
+    X(ENOINIT, "brood_init() has not been called")            \
+    X(ESTART, "the child did not start")                      \
+    X(ETASK, "the task failed")                               \
+    X(EWORKERDIED, "the worker died")                         \
+    X(ECANCELLED, "the task was cancelled")                   \
+    X(ETOOLONG, "the message is too long")                    \
     X(EBROKEN, "the object is broken")
 
 typedef enum brood_status {
@@ -52,17 +53,18 @@ typedef enum brood_status {
 
 /* The description of the last failure in this thread. The strings are never NULL. */
 typedef struct brood_error {
-    brood_status status;  /* BROOD_OK when nothing has failed yet */
-    long system_code;     /* errno or GetLastError() where the system refused, else 0 */
-    const char *message;  /* "could not start \"/opt/x\": No such file or directory", UTF-8 */
+    brood_status status; /* BROOD_OK when nothing has failed yet */
+    long system_code;    /* errno or GetLastError() where the system refused, else 0 */
+    const char *message; /* "could not start \"/opt/x\": No such file or directory", UTF-8 */
 } brood_error;
 
 /*
  * Describes the last failure of a brood function in the calling thread.
  *
- * The message says what was attempted, on what, and the reason. It stays valid until the next failing brood
- * call of the same thread. Calls that succeed, and the outcomes BROOD_ETIMEDOUT, BROOD_EEMPTY, BROOD_EFULL and
- * BROOD_EEOF, leave it as it was unless their documentation says otherwise.
+ * The message says what was attempted, on what, and the reason. It stays valid until the next
+ * failing brood call of the same thread. Calls that succeed, and the outcomes BROOD_ETIMEDOUT,
+ * BROOD_EEMPTY, BROOD_EFULL and BROOD_EEOF, leave it as it was unless their documentation says
+ * otherwise.
  *
  * Errors:  none.
  * Blocks:  no.
@@ -72,30 +74,32 @@ typedef struct brood_error {
  */
 BROOD_API const brood_error *brood_last_error(void);
 
-/* The name of a status, "ETIMEDOUT" for BROOD_ETIMEDOUT; "?" for a number that is none. Threads: safe. */
+/* The name of a status, "ETIMEDOUT" for BROOD_ETIMEDOUT; "?" for a number that is none. Threads:
+ * safe. */
 BROOD_API const char *brood_status_name(brood_status status);
 
-/* A short text for a status, "the time is up" for BROOD_ETIMEDOUT; "unknown status" for a number that is none. Threads: safe. */
+/* A short text for a status, "the time is up" for BROOD_ETIMEDOUT; "unknown status" for a number
+ * that is none. Threads: safe. */
 BROOD_API const char *brood_status_text(brood_status status);
 
 /* Returns the status of a failed call to the caller. For functions that return brood_status. */
-#define BROOD_TRY(call)                                                                            \
-    do {                                                                                           \
-        brood_status brood_try_ = (call);                                                          \
-        if (brood_try_ != BROOD_OK)                                                                \
-            return brood_try_;                                                                     \
+#define BROOD_TRY(call)                   \
+    do {                                  \
+        brood_status brood_try_ = (call); \
+        if (brood_try_ != BROOD_OK)       \
+            return brood_try_;            \
     } while (0)
 
 /* For main() and examples: on failure prints the last error's message to stderr and exits with 1.
  * Needs <stdio.h> and <stdlib.h>. */
-#define BROOD_CHECK(call)                                                                          \
-    do {                                                                                           \
-        brood_status brood_check_ = (call);                                                        \
-        if (brood_check_ != BROOD_OK) {                                                            \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, brood_status_name(brood_check_), \
-                    brood_last_error()->message);                                                  \
-            exit(1);                                                                               \
-        }                                                                                          \
+#define BROOD_CHECK(call)                                                          \
+    do {                                                                           \
+        brood_status brood_check_ = (call);                                        \
+        if (brood_check_ != BROOD_OK) {                                            \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__,                 \
+                    brood_status_name(brood_check_), brood_last_error()->message); \
+            exit(1);                                                               \
+        }                                                                          \
     } while (0)
 
 BROOD_END_DECLS

@@ -1,9 +1,10 @@
 /*
  * brood/value.h - the values that travel between processes: Python's plain data in C.
  *
- * A brood_value is 16 bytes and passed by value. Scalars need no freeing; strings, bytes and containers own their
- * content, which brood_value_clear frees. A brood_value argument that is not const is *moved in*, also when the call
- * fails: afterwards the caller must not use or clear it. There is no hidden sharing: copying is brood_value_copy.
+ * A brood_value is 16 bytes and passed by value. Scalars need no freeing; strings, bytes and
+ * containers own their content, which brood_value_clear frees. A brood_value argument that is not
+ * const is *moved in*, also when the call fails: afterwards the caller must not use or clear it.
+ * There is no hidden sharing: copying is brood_value_copy.
  */
 #ifndef BROOD_VALUE_H
 #define BROOD_VALUE_H
@@ -26,7 +27,8 @@ typedef enum brood_kind {
     BROOD_INT,    /* -2^63 .. 2^63-1 */
     BROOD_BIGINT, /* any larger integer, little-endian two's complement */
     BROOD_FLOAT,
-    BROOD_STR,   /* UTF-8; lone surrogates as three bytes each, as Python's "surrogatepass" writes them */
+    BROOD_STR,   /* UTF-8; lone surrogates as three bytes each, as Python's "surrogatepass" writes
+                    them */
     BROOD_BYTES, /* also Python's bytearray, see brood_value_is_mutable_bytes */
     BROOD_LIST,
     BROOD_TUPLE,
@@ -35,7 +37,8 @@ typedef enum brood_kind {
     BROOD_FROZENSET,
     BROOD_OBJECT, /* a brood lock, queue, connection, ... by reference */
     BROOD_OPAQUE, /* a foreign pickled object, kept whole */
-    BROOD_ERROR   /* an exception: kind ("ValueError", or "module.Name" outside builtins) and an arguments tuple */
+    BROOD_ERROR   /* an exception: kind ("ValueError", or "module.Name" outside builtins) and an
+                     arguments tuple */
 } brood_kind;
 
 struct bri_heap; /* what a value that does not fit into 8 bytes points at */
@@ -51,8 +54,9 @@ typedef struct brood_value {
     } as;
 } brood_value;
 
-/* ---- making ---- (a failed maker returns BROOD_INVALID; packing or putting an invalid value fails with the error
- * that is already set, so that makers can be nested and only the outermost call has to be checked) */
+/* ---- making ---- (a failed maker returns BROOD_INVALID; packing or putting an invalid value fails
+ * with the error that is already set, so that makers can be nested and only the outermost call has
+ * to be checked) */
 BROOD_API brood_value brood_none(void);
 BROOD_API brood_value brood_bool(bool value);
 BROOD_API brood_value brood_int(int64_t value);
@@ -80,12 +84,14 @@ BROOD_API brood_status brood_value_print(const brood_value *value, FILE *stream)
 BROOD_API brood_status brood_value_repr(const brood_value *value, char **text);
 BROOD_API void brood_free(void *memory);
 
-/* ---- packing: formats b bool(int), i int64_t (C int is promoted: see the manual), f double, s str, y bytes (pointer, size_t),
- * n none, v brood_value (moved in), [..] list, (..) tuple, {k:v,..} dict ---- */
+/* ---- packing: formats b bool(int), i int64_t (C int is promoted: see the manual), f double, s
+ * str, y bytes (pointer, size_t), n none, v brood_value (moved in), [..] list, (..) tuple, {k:v,..}
+ * dict ---- */
 BROOD_API brood_value brood_pack(const char *format, ...);
 BROOD_API brood_value brood_pack_va(const char *format, va_list arguments);
 BROOD_API brood_status brood_unpack(const brood_value *value, const char *format, ...);
-BROOD_API brood_status brood_unpack_va(const brood_value *value, const char *format, va_list arguments);
+BROOD_API brood_status brood_unpack_va(const brood_value *value, const char *format,
+                                       va_list arguments);
 
 /* ---- reading ---- */
 BROOD_API brood_status brood_get_bool(const brood_value *value, bool *out);
@@ -114,8 +120,9 @@ BROOD_API bool brood_set_remove(brood_value *set, const brood_value *item);
 BROOD_API bool brood_set_next(const brood_value *set, size_t *position, const brood_value **item);
 
 /* ---- errors as data ---- */
-BROOD_API const char *brood_error_kind(const brood_value *error);    /* "ValueError" */
-BROOD_API const char *brood_error_message(const brood_value *error); /* str of its first argument, or "" */
+BROOD_API const char *brood_error_kind(const brood_value *error); /* "ValueError" */
+BROOD_API const char *
+brood_error_message(const brood_value *error); /* str of its first argument, or "" */
 BROOD_API const brood_value *brood_error_arguments(const brood_value *error);
 
 BROOD_END_DECLS

@@ -1,5 +1,6 @@
 /*
- * brood/wait.h - waits for any of many connections and processes. Python: multiprocessing.connection.wait.
+ * brood/wait.h - waits for any of many connections and processes. Python:
+ * multiprocessing.connection.wait.
  */
 #ifndef BROOD_WAIT_H
 #define BROOD_WAIT_H
@@ -16,7 +17,8 @@ typedef struct brood_wait_item {
     bool ready;                   /* out */
 } brood_wait_item;
 
-/* Waits until at least one is ready, marks all that are. BROOD_ETIMEDOUT: none is. Any number, hundreds too. */
+/* Waits until at least one is ready, marks all that are. BROOD_ETIMEDOUT: none is. Any number,
+ * hundreds too. */
 BROOD_API brood_status brood_wait(brood_wait_item *items, size_t n, brood_ms timeout);
 
 BROOD_END_DECLS

@@ -1,5 +1,6 @@
 /*
- * base/deadline.h - deadlines as points of a monotonic clock; arithmetic only, the clock is platform/clock.h.
+ * base/deadline.h - deadlines as points of a monotonic clock; arithmetic only, the clock is
+ * platform/clock.h.
  */
 #ifndef BRI_DEADLINE_H
 #define BRI_DEADLINE_H
@@ -13,7 +14,8 @@ typedef int64_t bri_deadline;
 
 #define BRI_NEVER INT64_MAX
 
-/* The point `timeout` after `now`. Negative means never; so does a time-out that leaves the clock's range. */
+/* The point `timeout` after `now`. Negative means never; so does a time-out that leaves the clock's
+ * range. */
 static inline bri_deadline bri_deadline_after(int64_t now, brood_ms timeout)
 {
     if (timeout < 0 || timeout > (INT64_MAX - now) / 1000000)

@@ -1,8 +1,9 @@
 /*
  * base/error.h - the one place that describes a failure.
  *
- * Messages have one form: could not <verb> <object> "<name>", lower case, no full stop; the reason follows
- * a colon. In posix/ and win32/ use brp_fail (platform/error.h), which adds the system's reason.
+ * Messages have one form: could not <verb> <object> "<name>", lower case, no full stop; the reason
+ * follows a colon. In posix/ and win32/ use brp_fail (platform/error.h), which adds the system's
+ * reason.
  */
 #ifndef BRI_ERROR_H
 #define BRI_ERROR_H
@@ -11,7 +12,8 @@
 
 #include <brood/status.h>
 
-/* Room for a message with its reason; longer ones are cut at a character boundary and end in "...". */
+/* Room for a message with its reason; longer ones are cut at a character boundary and end in "...".
+ */
 enum { BRI_MESSAGE_SIZE = 1024 };
 
 /* Sets this thread's last error and returns `status`. */
@@ -21,8 +23,8 @@ brood_status bri_fail(brood_status status, const char *format, ...) BROOD_PRINTF
 brood_status bri_fail_system(brood_status status, long system_code, const char *reason,
                              const char *format, va_list arguments) BROOD_PRINTF(4, 0);
 
-/* Puts "could not ...: " before the message of the last error, keeping its status and code: for a caller that
- * knows more than the place that failed. Returns the status. */
+/* Puts "could not ...: " before the message of the last error, keeping its status and code: for a
+ * caller that knows more than the place that failed. Returns the status. */
 brood_status bri_fail_within(const char *format, ...) BROOD_PRINTF(1, 2);
 
 /* Saves and restores the last error around clean-up that might fail itself. */

@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-/* As malloc, calloc and realloc, but a failure also sets the last error to BROOD_ENOMEM with the size.
- * Size 0 gives a pointer that can be freed. */
+/* As malloc, calloc and realloc, but a failure also sets the last error to BROOD_ENOMEM with the
+ * size. Size 0 gives a pointer that can be freed. */
 void *bri_alloc(size_t size);
 void *bri_calloc(size_t n, size_t size);
 void *bri_realloc(void *block, size_t size);
@@ -22,8 +22,8 @@ char *bri_strndup(const char *text, size_t length);
 char *bri_strdup(const char *text);
 
 #ifdef BROOD_TESTING
-/* Makes the n-th allocation from now on fail (1 is the next), and those after it too when `from_there_on`;
- * 0 switches faults off. Process-wide. */
+/* Makes the n-th allocation from now on fail (1 is the next), and those after it too when
+ * `from_there_on`; 0 switches faults off. Process-wide. */
 void bri_memory_fail_at(long n, int from_there_on);
 
 /* Allocations attempted since the last bri_memory_fail_at, and blocks now in use. */

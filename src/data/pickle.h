@@ -1,5 +1,6 @@
 /*
- * data/pickle.h - the pickle writer and reader below brood/pickle.h, with transfer context and buffers.
+ * data/pickle.h - the pickle writer and reader below brood/pickle.h, with transfer context and
+ * buffers.
  */
 #ifndef BRI_PICKLE_H
 #define BRI_PICKLE_H
@@ -10,27 +11,29 @@
 #include "data/object.h"
 
 typedef struct bri_pickle_options {
-    bri_transfer *transfer;        /* NULL: objects are refused */
-    bri_object_finder find_class;  /* NULL: brood.* globals are refused */
-    brood_pickle_limits limits;    /* reading only */
-    int protocol;                  /* writing: 4 (default when 0) or 5 */
-    /* Out-of-band buffers of protocol 5. Writing: bytes of at least `buffer_threshold` (0: never) are not copied but
-     * handed to `add_buffer` in order. Reading: `buffers` in that order. */
+    bri_transfer *transfer;       /* NULL: objects are refused */
+    bri_object_finder find_class; /* NULL: brood.* globals are refused */
+    brood_pickle_limits limits;   /* reading only */
+    int protocol;                 /* writing: 4 (default when 0) or 5 */
+    /* Out-of-band buffers of protocol 5. Writing: bytes of at least `buffer_threshold` (0: never)
+     * are not copied but handed to `add_buffer` in order. Reading: `buffers` in that order. */
     size_t buffer_threshold;
     brood_status (*add_buffer)(void *context, const void *data, size_t size);
     void *context;
     const struct bri_span {
         const void *data;
         size_t size;
-    } *buffers;
+    } * buffers;
     size_t n_buffers;
 } bri_pickle_options;
 
-/* Appends the pickle of `value` to `out`; on failure `out` is as before. NULL options: all defaults. */
-brood_status bri_pickle_write(const brood_value *value, const bri_pickle_options *options, bri_buffer *out);
+/* Appends the pickle of `value` to `out`; on failure `out` is as before. NULL options: all
+ * defaults. */
+brood_status bri_pickle_write(const brood_value *value, const bri_pickle_options *options,
+                              bri_buffer *out);
 
-/* Reads one pickle from the start of the bytes; `*used` (may be NULL) tells how many it took; without it, bytes
- * after STOP are an error. */
+/* Reads one pickle from the start of the bytes; `*used` (may be NULL) tells how many it took;
+ * without it, bytes after STOP are an error. */
 brood_status bri_pickle_read(const void *data, size_t size, const bri_pickle_options *options,
                              brood_value *value, size_t *used);
 

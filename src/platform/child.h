@@ -13,17 +13,20 @@
 #include "platform/handle.h"
 
 typedef struct brp_child {
-    int64_t pid;          /* 0: no child */
-    brp_handle sentinel;  /* ready when the child has ended: pidfd, else the read end of a pipe that only the child holds; process handle */
-    brp_handle job;       /* Windows: its job object */
-    brp_handle thread;    /* Windows: the suspended main thread, until let go */
-    bool ended;           /* the exit was collected; `code` and `system_status` are valid */
-    int code;             /* as Python's exitcode: 0..255 (32 bits on Windows), or -N when signal N (or its Windows counterpart) ended it */
+    int64_t pid;         /* 0: no child */
+    brp_handle sentinel; /* ready when the child has ended: pidfd, else the read end of a pipe that
+                            only the child holds; process handle */
+    brp_handle job;      /* Windows: its job object */
+    brp_handle thread;   /* Windows: the suspended main thread, until let go */
+    bool ended;          /* the exit was collected; `code` and `system_status` are valid */
+    int code; /* as Python's exitcode: 0..255 (32 bits on Windows), or -N when signal N (or its
+                 Windows counterpart) ended it */
     int64_t system_status; /* wait status or exit code as the system has it */
 } brp_child;
 
-/* Collects the exit. BROOD_OK fills ended, code and system_status (at once when it was collected before), BROOD_ETIMEDOUT when it still runs.
- * If something else of the program collected it first (a SIGCHLD handler that waits for all), the code is 255 and system_status -1. */
+/* Collects the exit. BROOD_OK fills ended, code and system_status (at once when it was collected
+ * before), BROOD_ETIMEDOUT when it still runs. If something else of the program collected it first
+ * (a SIGCHLD handler that waits for all), the code is 255 and system_status -1. */
 brood_status brp_child_wait(brp_child *child, bri_deadline deadline);
 
 typedef enum brp_signal {
@@ -35,8 +38,9 @@ typedef enum brp_signal {
 /* Sends to the child alone. A child that has ended is no error, and a recycled pid is never hit. */
 brood_status brp_child_signal(brp_child *child, brp_signal signal);
 
-/* Kills the child and everything in its process group or job. May be called after the child was collected, once, for what it left
- * behind, as long as brp_child_close was not called (the group's number stays reserved while a member lives). */
+/* Kills the child and everything in its process group or job. May be called after the child was
+ * collected, once, for what it left behind, as long as brp_child_close was not called (the group's
+ * number stays reserved while a member lives). */
 brood_status brp_child_kill_tree(brp_child *child);
 
 /* Closes the handles; never waits. A zeroed struct is accepted after brp_child_init. */
@@ -46,11 +50,12 @@ void brp_child_close(brp_child *child);
 /* Whether brp_fork exists here. */
 bool brp_can_fork(void);
 
-/* fork(), with the child moved into its own process group. In the child *in_child is true and `child` is untouched.
- * BROOD_ENOTSUP on Windows. */
+/* fork(), with the child moved into its own process group. In the child *in_child is true and
+ * `child` is untouched. BROOD_ENOTSUP on Windows. */
 brood_status brp_fork(brp_child *child, bool *in_child);
 
-/* A child of another process (of a forkserver) known by pid: only kill_tree and signal work, through a pidfd where there is one. */
+/* A child of another process (of a forkserver) known by pid: only kill_tree and signal work,
+ * through a pidfd where there is one. */
 brood_status brp_child_adopt(brp_child *child, int64_t pid);
 
 /* Ends this process at once, without atexit handlers and without flushing stdio. */

@@ -1,10 +1,11 @@
 /*
  * platform/error.h - the system's error numbers as brood statuses with the system's own text.
  *
- * What holds for all of src/platform: results are never NULL unless said otherwise; outputs are untouched on failure;
- * every failure is described by brp_fail where it happens; text is UTF-8; every handle is made non-inheritable
- * (CLOEXEC) in the same step that makes it; calls interrupted by a signal go on; deadlines are points of
- * brp_clock_now(), BRI_NEVER waits for ever, a deadline that has passed means: try once, do not wait.
+ * What holds for all of src/platform: results are never NULL unless said otherwise; outputs are
+ * untouched on failure; every failure is described by brp_fail where it happens; text is UTF-8;
+ * every handle is made non-inheritable (CLOEXEC) in the same step that makes it; calls interrupted
+ * by a signal go on; deadlines are points of brp_clock_now(), BRI_NEVER waits for ever, a deadline
+ * that has passed means: try once, do not wait.
  */
 #ifndef BRP_ERROR_H
 #define BRP_ERROR_H
@@ -13,8 +14,8 @@
 
 #include "base/error.h"
 
-/* The status that fits an errno / GetLastError() value: ENOMEM, EACCESS, ENOTFOUND, EEXIST, ELIMIT (out of handles or
- * processes), EEOF (broken pipe), else BROOD_EOS. */
+/* The status that fits an errno / GetLastError() value: ENOMEM, EACCESS, ENOTFOUND, EEXIST, ELIMIT
+ * (out of handles or processes), EEOF (broken pipe), else BROOD_EOS. */
 brood_status brp_status_of(long system_code);
 
 /* Sets the last error with the system's reason and returns brp_status_of(system_code). */

@@ -12,13 +12,15 @@
 int64_t brp_pid(void);
 int64_t brp_parent_pid(void);
 
-/* A process's start time in the system's own units: pid and start together are never reused. 0 where the system does not tell. */
+/* A process's start time in the system's own units: pid and start together are never reused. 0
+ * where the system does not tell. */
 uint64_t brp_start_time(int64_t pid);
 
 /* Whether that very process still runs (a zombie does not). */
 bool brp_is_alive(int64_t pid, uint64_t start_time);
 
-/* CPUs this process may use: affinity, cgroup quota (v1 and v2, rounded up), job limits; at least 1. */
+/* CPUs this process may use: affinity, cgroup quota (v1 and v2, rounded up), job limits; at
+ * least 1. */
 int brp_usable_cpus(void);
 
 /* Threads of this process, or 0 where the system does not tell. */
@@ -30,7 +32,8 @@ uint64_t brp_thread_id(void);
 /* Bytes from the system's cryptographic generator. */
 brood_status brp_random(void *bytes, size_t size);
 
-/* Resident memory of this process in bytes that no other process shares; 0 where the system does not tell. */
+/* Resident memory of this process in bytes that no other process shares; 0 where the system does
+ * not tell. */
 uint64_t brp_private_memory(void);
 
 #endif /* BRP_IDENT_H */

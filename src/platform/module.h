@@ -1,7 +1,8 @@
 /*
  * platform/module.h - an address as module + offset + build id, and back; the own executable.
  *
- * ELF: dl_iterate_phdr and the GNU build-id note (without one: a hash of the loaded headers, size and time stamp of the file). PE: time stamp, image size and checksum of the header, and the
+ * ELF: dl_iterate_phdr and the GNU build-id note (without one: a hash of the loaded headers, size
+ * and time stamp of the file). PE: time stamp, image size and checksum of the header, and the
  * CodeView GUID where there is one.
  */
 #ifndef BRP_MODULE_H
@@ -21,11 +22,13 @@ typedef struct brp_module {
     unsigned char build_id[BRP_BUILD_ID_SIZE]; /* shorter ids are padded with zeros */
 } brp_module;
 
-/* Which module an address of code belongs to. BROOD_ENOTFOUND for none (generated code, data of the heap). */
+/* Which module an address of code belongs to. BROOD_ENOTFOUND for none (generated code, data of the
+ * heap). */
 brood_status brp_module_of_address(const void *address, brp_module *module);
 
-/* The address for path and offset. A module that is not loaded is opened ("" is the executable). BROOD_ENOTFOUND when it cannot be opened,
- * BROOD_EVERSION when the build id differs, BROOD_ERANGE when the offset is outside of its code. The module stays loaded. */
+/* The address for path and offset. A module that is not loaded is opened ("" is the executable).
+ * BROOD_ENOTFOUND when it cannot be opened, BROOD_EVERSION when the build id differs, BROOD_ERANGE
+ * when the offset is outside of its code. The module stays loaded. */
 brood_status brp_module_address(const char *path, uint64_t offset,
                                 const unsigned char build_id[BRP_BUILD_ID_SIZE], void **address);
 

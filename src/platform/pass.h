@@ -1,7 +1,8 @@
 /*
  * platform/pass.h - gives handles to another process over a stream.
  *
- * POSIX: SCM_RIGHTS. Windows: DuplicateHandle into the process at the other end; the value travels in the stream.
+ * POSIX: SCM_RIGHTS. Windows: DuplicateHandle into the process at the other end; the value travels
+ * in the stream.
  */
 #ifndef BRP_PASS_H
 #define BRP_PASS_H
@@ -17,6 +18,7 @@ brood_status brp_pass_send(brp_handle stream, int64_t peer, const brp_handle *ha
                            bri_deadline deadline);
 
 /* Receives exactly `n`; each is non-inheritable and owned by the caller. */
-brood_status brp_pass_receive(brp_handle stream, brp_handle *handles, size_t n, bri_deadline deadline);
+brood_status brp_pass_receive(brp_handle stream, brp_handle *handles, size_t n,
+                              bri_deadline deadline);
 
 #endif /* BRP_PASS_H */

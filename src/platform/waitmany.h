@@ -1,8 +1,8 @@
 /*
  * platform/waitmany.h - waits for any of many handles, without Windows' limit of 64.
  *
- * POSIX: poll (one-shot) and epoll (poller; poll in the fallback). Windows: completion port with RegisterWaitForSingleObject, zero-byte
- * overlapped reads for pipes, WSAEventSelect for sockets.
+ * POSIX: poll (one-shot) and epoll (poller; poll in the fallback). Windows: completion port with
+ * RegisterWaitForSingleObject, zero-byte overlapped reads for pipes, WSAEventSelect for sockets.
  */
 #ifndef BRP_WAITMANY_H
 #define BRP_WAITMANY_H
@@ -23,20 +23,24 @@ typedef struct brp_watch {
     bool ready; /* out */
 } brp_watch;
 
-/* Waits until at least one is ready, marks all that are, and counts them in *n_ready (may be NULL). BROOD_ETIMEDOUT: none.
- * Takes nothing away: a ready stream still has its bytes. */
+/* Waits until at least one is ready, marks all that are, and counts them in *n_ready (may be NULL).
+ * BROOD_ETIMEDOUT: none. Takes nothing away: a ready stream still has its bytes. */
 brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, size_t *n_ready);
 
-/* A set that is waited on again and again by one thread, changed and woken by any. Level-triggered. */
+/* A set that is waited on again and again by one thread, changed and woken by any. Level-triggered.
+ */
 typedef struct brp_poller brp_poller;
 
 brood_status brp_poller_create(brp_poller **poller);
 void brp_poller_destroy(brp_poller *poller);
-brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind, uint64_t key);
+brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind,
+                            uint64_t key);
 /* After it returns no event for `key` is reported by a wait that begins later. */
 void brp_poller_remove(brp_poller *poller, brp_handle handle, uint64_t key);
-/* Fills up to `room` keys that are ready. BROOD_OK with *n == 0 when woken by brp_poller_wake; BROOD_ETIMEDOUT. */
-brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, size_t *n, bri_deadline deadline);
+/* Fills up to `room` keys that are ready. BROOD_OK with *n == 0 when woken by brp_poller_wake;
+ * BROOD_ETIMEDOUT. */
+brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, size_t *n,
+                             bri_deadline deadline);
 void brp_poller_wake(brp_poller *poller);
 
 #endif /* BRP_WAITMANY_H */

@@ -1,0 +1,270 @@
+/* core/thread.c - see the header. */
+#include "core/thread.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+
+#include "base/memory.h"
+#include "platform/clock.h"
+
+struct bri_mutex {
+    apr_thread_mutex_t *apr;
+    bri_mutex *next; /* while on the free list */
+};
+
+struct bri_condition {
+    apr_thread_cond_t *apr;
+    bri_condition *next;
+};
+
+struct bri_thread {
+    apr_thread_t *apr;
+    apr_pool_t *pool; /* APR destroys what a thread has with its pool, so each has its own */
+    void (*run)(void *context);
+    void *context;
+};
+
+/* Everything here but `own` is guarded by `guard`. */
+static struct {
+    apr_pool_t *pool;
+    apr_thread_mutex_t *guard;
+    bri_mutex *free_mutexes;
+    bri_condition *free_conditions;
+    atomic_int own;
+} threads;
+
+/* The gate: helpers inside are counted; a closed gate lets nobody in. */
+static struct {
+    bri_mutex *mutex;
+    bri_condition *changed;
+    int inside;
+    bool closed;
+} gate;
+
+static brood_status fail_apr(apr_status_t code, const char *what)
+{
+    char reason[120];
+    apr_strerror(code, reason, sizeof reason);
+    return bri_fail(APR_STATUS_IS_ENOMEM(code) ? BROOD_ENOMEM : BROOD_EOS, "could not make %s: %s",
+                    what, reason);
+}
+
+brood_status bri_threads_init(void)
+{
+    if (threads.pool != NULL)
+        return BROOD_OK;
+    apr_pool_t *pool;
+    apr_status_t code = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+    if (code != APR_SUCCESS)
+        return fail_apr(code, "a memory pool");
+    code = apr_thread_mutex_create(&threads.guard, APR_THREAD_MUTEX_DEFAULT, pool);
+    if (code != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return fail_apr(code, "a mutex");
+    }
+    threads.pool = pool;
+    BROOD_TRY(bri_mutex_create(&gate.mutex));
+    return bri_condition_create(&gate.changed);
+}
+
+brood_status bri_mutex_create(bri_mutex **mutex)
+{
+    apr_thread_mutex_lock(threads.guard);
+    bri_mutex *made = threads.free_mutexes;
+    apr_status_t code = APR_SUCCESS;
+    if (made != NULL) {
+        threads.free_mutexes = made->next;
+    } else {
+        made = apr_pcalloc(threads.pool, sizeof *made);
+        code = made == NULL
+                   ? APR_ENOMEM
+                   : apr_thread_mutex_create(&made->apr, APR_THREAD_MUTEX_DEFAULT, threads.pool);
+    }
+    apr_thread_mutex_unlock(threads.guard);
+    if (code != APR_SUCCESS)
+        return fail_apr(code, "a mutex");
+    *mutex = made;
+    return BROOD_OK;
+}
+
+void bri_mutex_destroy(bri_mutex *mutex)
+{
+    if (mutex == NULL)
+        return;
+    apr_thread_mutex_lock(threads.guard);
+    mutex->next = threads.free_mutexes;
+    threads.free_mutexes = mutex;
+    apr_thread_mutex_unlock(threads.guard);
+}
+
+void bri_mutex_lock(bri_mutex *mutex)
+{
+    apr_thread_mutex_lock(mutex->apr);
+}
+
+void bri_mutex_unlock(bri_mutex *mutex)
+{
+    apr_thread_mutex_unlock(mutex->apr);
+}
+
+brood_status bri_condition_create(bri_condition **condition)
+{
+    apr_thread_mutex_lock(threads.guard);
+    bri_condition *made = threads.free_conditions;
+    apr_status_t code = APR_SUCCESS;
+    if (made != NULL) {
+        threads.free_conditions = made->next;
+    } else {
+        made = apr_pcalloc(threads.pool, sizeof *made);
+        code = made == NULL ? APR_ENOMEM : apr_thread_cond_create(&made->apr, threads.pool);
+    }
+    apr_thread_mutex_unlock(threads.guard);
+    if (code != APR_SUCCESS)
+        return fail_apr(code, "a condition");
+    *condition = made;
+    return BROOD_OK;
+}
+
+void bri_condition_destroy(bri_condition *condition)
+{
+    if (condition == NULL)
+        return;
+    apr_thread_mutex_lock(threads.guard);
+    condition->next = threads.free_conditions;
+    threads.free_conditions = condition;
+    apr_thread_mutex_unlock(threads.guard);
+}
+
+brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex, bri_deadline deadline)
+{
+    if (deadline == BRI_NEVER) {
+        apr_thread_cond_wait(condition->apr, mutex->apr);
+        return BROOD_OK;
+    }
+    int64_t left = bri_deadline_left(deadline, brp_clock_now());
+    if (left == 0)
+        return BROOD_ETIMEDOUT;
+    /* A slice at a time: APR's deadline is on the wall clock, and a jump of it may cost one slice
+     * at most. */
+    int64_t slice = left < 1000000000 ? left : 1000000000;
+    apr_status_t code = apr_thread_cond_timedwait(condition->apr, mutex->apr, slice / 1000 + 1);
+    return APR_STATUS_IS_TIMEUP(code) && bri_deadline_left(deadline, brp_clock_now()) == 0
+               ? BROOD_ETIMEDOUT
+               : BROOD_OK;
+}
+
+void bri_condition_signal(bri_condition *condition)
+{
+    apr_thread_cond_signal(condition->apr);
+}
+
+void bri_condition_broadcast(bri_condition *condition)
+{
+    apr_thread_cond_broadcast(condition->apr);
+}
+
+static void *APR_THREAD_FUNC run_thread(apr_thread_t *apr, void *argument)
+{
+    bri_thread *thread = argument;
+    (void)apr;
+    thread->run(thread->context);
+    atomic_fetch_sub(&threads.own, 1);
+    return NULL;
+}
+
+brood_status bri_thread_start(bri_thread **thread, void (*run)(void *context), void *context)
+{
+    bri_thread *made = bri_calloc(1, sizeof *made);
+    if (made == NULL)
+        return BROOD_ENOMEM;
+    made->run = run;
+    made->context = context;
+    apr_status_t code = apr_pool_create_unmanaged_ex(&made->pool, NULL, NULL);
+    if (code == APR_SUCCESS) {
+        atomic_fetch_add(&threads.own, 1);
+        code = apr_thread_create(&made->apr, NULL, run_thread, made, made->pool);
+        if (code != APR_SUCCESS)
+            atomic_fetch_sub(&threads.own, 1);
+    }
+    if (code != APR_SUCCESS) {
+        bri_thread_forget(made);
+        return fail_apr(code, "a thread");
+    }
+    *thread = made;
+    return BROOD_OK;
+}
+
+void bri_thread_join(bri_thread *thread)
+{
+    if (thread == NULL)
+        return;
+    apr_status_t result;
+    apr_thread_join(&result, thread->apr);
+    bri_thread_forget(thread);
+}
+
+void bri_thread_forget(bri_thread *thread)
+{
+    if (thread == NULL)
+        return;
+    if (thread->pool != NULL)
+        apr_pool_destroy(thread->pool);
+    bri_free(thread);
+}
+
+int bri_thread_count(void)
+{
+    return atomic_load(&threads.own);
+}
+
+void bri_gate_enter(void)
+{
+    bri_mutex_lock(gate.mutex);
+    while (gate.closed)
+        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    gate.inside++;
+    bri_mutex_unlock(gate.mutex);
+}
+
+void bri_gate_leave(void)
+{
+    bri_mutex_lock(gate.mutex);
+    gate.inside--;
+    bri_condition_broadcast(gate.changed);
+    bri_mutex_unlock(gate.mutex);
+}
+
+/* The mutex stays locked until open or reset, so that no helper is inside the gate's own code
+ * either. */
+void bri_gate_close(void)
+{
+    bri_mutex_lock(gate.mutex);
+    gate.closed = true;
+    while (gate.inside != 0)
+        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    apr_thread_mutex_lock(threads.guard);
+}
+
+void bri_gate_open(void)
+{
+    apr_thread_mutex_unlock(threads.guard);
+    gate.closed = false;
+    bri_condition_broadcast(gate.changed);
+    bri_mutex_unlock(gate.mutex);
+}
+
+void bri_gate_reset(void)
+{
+    atomic_store(&threads.own, 0);
+    /* The condition may remember waiters that do not exist here: a fresh one takes its place. */
+    apr_thread_mutex_unlock(threads.guard);
+    bri_condition *fresh;
+    if (bri_condition_create(&fresh) == BROOD_OK)
+        gate.changed = fresh;
+    gate.closed = false;
+    bri_mutex_unlock(gate.mutex);
+}

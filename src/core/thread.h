@@ -1,0 +1,54 @@
+/*
+ * core/thread.h - locks inside one process, and brood's own helper threads, on APR.
+ *
+ * fork() copies only the calling thread, so no helper thread may be inside brood's data at that
+ * moment. Each therefore works only between bri_gate_enter and bri_gate_leave and waits only
+ * outside; fork closes the gate first (bri_gate_close).
+ */
+#ifndef BRI_THREAD_H
+#define BRI_THREAD_H
+
+#include "base/deadline.h"
+#include "base/error.h"
+
+/* A mutex. Made from a list of freed ones when there is one: APR's live in a pool that is never
+ * cleared. */
+typedef struct bri_mutex bri_mutex;
+brood_status bri_mutex_create(bri_mutex **mutex);
+void bri_mutex_destroy(bri_mutex *mutex);
+void bri_mutex_lock(bri_mutex *mutex);
+void bri_mutex_unlock(bri_mutex *mutex);
+
+/* A condition. Waits may end without reason. */
+typedef struct bri_condition bri_condition;
+brood_status bri_condition_create(bri_condition **condition);
+void bri_condition_destroy(bri_condition *condition);
+/* BROOD_OK or BROOD_ETIMEDOUT; measured on the monotonic clock, though APR's conditions use the
+ * wall clock. */
+brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex, bri_deadline deadline);
+void bri_condition_signal(bri_condition *condition);
+void bri_condition_broadcast(bri_condition *condition);
+
+/* A helper thread. `run` starts outside of the gate. */
+typedef struct bri_thread bri_thread;
+brood_status bri_thread_start(bri_thread **thread, void (*run)(void *context), void *context);
+/* Waits for its end and frees it. NULL is ignored. */
+void bri_thread_join(bri_thread *thread);
+/* Frees it without waiting: in a forked child, where the thread does not exist. */
+void bri_thread_forget(bri_thread *thread);
+/* Helper threads of brood's that exist now. */
+int bri_thread_count(void);
+
+/* The gate, see above. enter blocks while a fork is under way; not recursive. */
+void bri_gate_enter(void);
+void bri_gate_leave(void);
+/* Waits until no helper is inside and keeps them out; then open again (parent), or reset (child: no
+ * helper exists any more). */
+void bri_gate_close(void);
+void bri_gate_open(void);
+void bri_gate_reset(void);
+
+/* Called by the runtime. */
+brood_status bri_threads_init(void);
+
+#endif /* BRI_THREAD_H */
