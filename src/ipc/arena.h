@@ -1,0 +1,81 @@
+/*
+ * ipc/arena.h - the growable memory that a process tree shares, and its allocator.
+ *
+ * One section, made by the root on first use, handed to every child by its start block. Addresses
+ * differ between processes, so only offsets are stored in it. Every step of the allocator may be
+ * the last one of its process: a kill leaves at most one block unused.
+ */
+#ifndef BRI_ARENA_H
+#define BRI_ARENA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "platform/section.h"
+#include "platform/wordwait.h"
+
+typedef struct bri_arena bri_arena;
+
+/* A process of the tree: its slot in the process table (12 bits) and how often the slot was used
+ * (18 bits). Never 0 for a process; two bits are free for flags of the words that name owners. */
+typedef uint32_t bri_owner;
+
+enum { BRI_OWNER_SLOT_BITS = 12, BRI_OWNER_BITS = 30 };
+#define BRI_OWNER_MASK ((UINT32_C(1) << BRI_OWNER_BITS) - 1)
+
+/* The layer's start, called by brood_init before anything else of it: object classes, hooks. Makes
+ * no arena. */
+brood_status bri_ipc_start(void);
+
+/* This process's arena. The root makes it on the first call and enters itself into the process
+ * table; a child has it from its start block (bri_arena_adopt). Threads: safe. */
+brood_status bri_arena_get(bri_arena **arena);
+
+/* Child after exec: maps the tree's arena. `section` is moved in, also on failure. The process then
+ * enters the process table (bri_proctable_enter) before it uses anything else here. */
+brood_status bri_arena_adopt(brp_handle section, uint64_t reserved);
+
+/* Child after fork: takes the inherited mapping over under its own slot, which the parent claimed.
+ * Before bri_runtime_after_fork_child, whose hooks take the shared objects over. Does nothing when
+ * the parent had no arena. */
+brood_status bri_arena_after_fork(bri_owner self);
+
+/* What the start block needs. The handle stays the arena's. */
+brp_handle bri_arena_handle(const bri_arena *arena);
+uint64_t bri_arena_reserved(const bri_arena *arena);
+
+/* The root's arena has this size instead of 16 GiB; before it is made, else BROOD_ESTATE. 0 is the
+ * default. The environment variable BROOD_ARENA_SIZE (bytes, or with K, M, G) does the same. */
+brood_status bri_arena_set_size(uint64_t size);
+
+/* An offset as an address of this process. No check: for offsets that brood stored itself. */
+void *bri_arena_at(const bri_arena *arena, uint64_t offset);
+uint64_t bri_arena_offset(const bri_arena *arena, const void *address);
+
+/* The same for `size` bytes at an offset that came from outside: NULL when they are not inside the
+ * part that blocks are made from, or not at a multiple of 16. */
+void *bri_arena_check(const bri_arena *arena, uint64_t offset, uint64_t size);
+
+/* Takes a block of at least `size` bytes at a multiple of 16, of any content. BROOD_ENOMEM with
+ * sizes. A block begins 16 bytes after a multiple of 64. */
+brood_status bri_arena_alloc(bri_arena *arena, uint64_t size, uint64_t *offset);
+
+/* Gives a block back. 0 is ignored. */
+void bri_arena_free(bri_arena *arena, uint64_t offset);
+
+/* The bytes that a block really has. */
+uint64_t bri_arena_block_size(const bri_arena *arena, uint64_t offset);
+
+brp_words *bri_arena_words(bri_arena *arena);
+
+/* Figures for tests and statistics. */
+typedef struct bri_arena_use {
+    uint64_t reserved;  /* address range */
+    uint64_t committed; /* backed with memory */
+    uint64_t blocks;    /* blocks ever cut, in use or free */
+    uint64_t bytes;     /* what these take */
+    uint64_t idle;      /* bytes of free blocks; exact while nobody allocates */
+} bri_arena_use;
+void bri_arena_count(bri_arena *arena, bri_arena_use *use);
+
+#endif /* BRI_ARENA_H */
