@@ -60,6 +60,20 @@ BROOD_API void brood_set_start_timeout(brood_ms timeout);
  * os.process_cpu_count(). */
 BROOD_API int brood_cpu_count(void);
 
+typedef enum brood_log_level {
+    BROOD_LOG_OFF = 0,
+    BROOD_LOG_ERROR,
+    BROOD_LOG_WARNING,
+    BROOD_LOG_INFO,
+    BROOD_LOG_DEBUG
+} brood_log_level;
+
+/* Gets messages of the library; `message` is valid during the call. On any thread. */
+typedef void (*brood_log_callback)(void *context, brood_log_level level, const char *message);
+
+/* Where the library's messages go: nowhere by default. */
+BROOD_API void brood_set_log(brood_log_level level, brood_log_callback callback, void *context);
+
 BROOD_END_DECLS
 
 #endif /* BROOD_INIT_H */

@@ -1,0 +1,44 @@
+/*
+ * proc/call.h - runs a function and keeps what came of it, as a result or as a failure that can
+ * travel. Used by processes, pools and executors alike.
+ */
+#ifndef BRI_CALL_H
+#define BRI_CALL_H
+
+#include <brood/function.h>
+#include <brood/process.h>
+
+/* What came of a call. Zero-initialised is empty. */
+typedef struct bri_outcome {
+    bool failed;
+    brood_value result; /* when it did not fail; none when the function set nothing */
+    brood_value error;  /* when it failed: an error value (kind, arguments) */
+    char *file;         /* where it was raised; NULL when unknown */
+    int line;
+    int64_t pid; /* of the process that ran it */
+} bri_outcome;
+
+/* Runs the function with a tuple of arguments and a dict of keywords (invalid: none), both moved
+ * in. Always leaves an outcome, out of memory too. */
+void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
+                  bri_outcome *outcome);
+
+/* Makes the failure of this process out of a status and the thread's last error: what a function
+ * that returned `status` without raising gets. */
+void bri_outcome_fail(bri_outcome *outcome, brood_status status);
+
+/* The Python exception that stands for a status: BROOD_ETYPE is TypeError, ... */
+const char *bri_status_exception(brood_status status);
+
+/* The failure as a value (error, file, line, pid), consuming it; and back. Only for failed ones:
+ * results travel as they are. */
+brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value);
+brood_status bri_outcome_rebuild(const brood_value *value, bri_outcome *outcome);
+
+/* The public view; strings are borrowed from the outcome. `exitcode` is left 0. */
+void bri_outcome_describe(const bri_outcome *outcome, brood_failure *failure);
+
+/* Empties it. */
+void bri_outcome_clear(bri_outcome *outcome);
+
+#endif /* BRI_CALL_H */
