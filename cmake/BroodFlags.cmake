@@ -1,23 +1,25 @@
-# brood_flags: the warnings and sanitizers that everything built here shares.
+# The warnings and sanitizers of everything built here. Directory options, so that neither exported
+# targets nor a project that includes this one by add_subdirectory sees them.
 
-add_library(brood_flags INTERFACE)
 if(MSVC)
-  target_compile_options(brood_flags INTERFACE /W4 $<$<BOOL:${BROOD_WERROR}>:/WX>)
+  add_compile_options(/W4)
+  set(brood_werror /WX)
 else()
-  target_compile_options(brood_flags INTERFACE
-    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes
-    $<$<BOOL:${BROOD_WERROR}>:-Werror>)
+  set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes)
+  add_compile_options("$<$<COMPILE_LANGUAGE:C>:${warnings}>")
+  set(brood_werror -Werror)
+endif()
+if(BROOD_WERROR)
+  add_compile_options(${brood_werror})
 endif()
 if(WIN32)
-  target_compile_definitions(brood_flags INTERFACE
-    _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX __USE_MINGW_ANSI_STDIO=1)
+  add_compile_definitions(_WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX __USE_MINGW_ANSI_STDIO=1)
 endif()
 
 if(BROOD_SANITIZE)
-  list(JOIN BROOD_SANITIZE "," brood_sanitizers)
-  set(brood_sanitize_flags -fsanitize=${brood_sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  add_compile_options(${brood_sanitize_flags})
-  add_link_options(${brood_sanitize_flags})
+  list(JOIN BROOD_SANITIZE "," sanitizers)
+  add_compile_options(-fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${sanitizers})
 endif()
 if(BROOD_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
