@@ -1,0 +1,308 @@
+/* harness.c - see the header. */
+#include "harness.h"
+
+#include "base/memory.h"
+#include "core/killpoint.h"
+#include "core/thread.h"
+#include "platform/child.h"
+#include "platform/handle.h"
+#include "platform/ident.h"
+#include "proc/children.h"
+
+#ifdef _WIN32
+#define EXECUTABLE_SUFFIX ".exe"
+#define MODULE_SUFFIX ".dll"
+#else
+#include <dirent.h>
+#define EXECUTABLE_SUFFIX ""
+#define MODULE_SUFFIX ".so"
+#endif
+
+enum { SETTLE_MS = 3000, HANG_MS = 20000 };
+
+typedef struct counts {
+    size_t children;
+    size_t handles;
+    int threads;
+    long blocks;
+    size_t names;
+} counts;
+
+static counts before;
+static brood_start_method method = BROOD_START_SPAWN;
+static brood_process *load;
+
+/* ---- the ledger ---- */
+
+/* What the system's directory of shared memory has of ours. */
+static size_t count_shared_names(void)
+{
+    size_t n = 0;
+#ifndef _WIN32
+    DIR *directory = opendir("/dev/shm");
+    if (directory == NULL)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        n += strncmp(entry->d_name, "brood", 5) == 0;
+    closedir(directory);
+#endif
+    return n;
+}
+
+static counts count_all(void)
+{
+    return (counts){.children = bri_children_count(),
+                    .handles = brp_handle_count(),
+                    .threads = brp_thread_count(),
+                    .blocks = bri_memory_blocks(),
+                    .names = count_shared_names()};
+}
+
+/* Shared names may go at any time: other programs of this machine use the library too. */
+static bool is_settled(void *context)
+{
+    counts now = count_all();
+    (void)context;
+    return now.children == before.children && now.handles == before.handles &&
+           now.threads == before.threads && now.blocks == before.blocks &&
+           now.names <= before.names;
+}
+
+int bt_ledger_open(void **state)
+{
+    (void)state;
+    before = count_all();
+    return 0;
+}
+
+int bt_ledger_close(void **state)
+{
+    (void)state;
+    bt_load_stop();
+    bri_kill_arm(NULL, 0);
+    if (bt_await(is_settled, NULL, SETTLE_MS))
+        return 0;
+    counts now = count_all();
+    fprintf(stderr,
+            "LEAK: children %zu -> %zu, handles %zu -> %zu, threads %d -> %d, blocks %ld -> %ld, "
+            "shared memory names %zu -> %zu\n",
+            before.children, now.children, before.handles, now.handles, before.threads, now.threads,
+            before.blocks, now.blocks, before.names, now.names);
+    return -1;
+}
+
+/* ---- running ---- */
+
+static brood_status do_nothing(brood_call *call)
+{
+    (void)call;
+    return BROOD_OK;
+}
+
+/* The parts that the library makes on first use are made now, so that no test pays for them in its
+ * ledger. */
+static brood_status warm_up(void)
+{
+    brood_process *process;
+    BROOD_TRY(brood_process_create(&process, do_nothing, (brood_value){0}, NULL));
+    brood_status status = brood_process_start(process);
+    if (status == BROOD_OK)
+        status = brood_process_join(process, HANG_MS);
+    brood_process_destroy(process);
+    return status == BROOD_OK ? bri_children_supervise() : status;
+}
+
+static brood_status choose_method(void)
+{
+    const char *name = getenv("BROOD_TEST_START_METHOD");
+    if (name != NULL)
+        BROOD_TRY(brood_start_method_parse(name, &method));
+    return brood_set_start_method(method);
+}
+
+int bt_run(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
+{
+    brood_status status = brood_init(&argc, &argv);
+    if (status == BROOD_OK)
+        status = choose_method();
+    /* The sanitizer has a thread of its own. */
+    if (bt_has_thread_sanitizer())
+        brood_allow_fork_with_threads(true);
+    if (status == BROOD_OK)
+        status = warm_up();
+    if (status != BROOD_OK) {
+        fprintf(stderr, "could not start the tests: %s: %s\n", brood_status_name(status),
+                brood_last_error()->message);
+        return 1;
+    }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const char *name = argc > 0 ? argv[0] : "tests";
+    for (const char *at = name; *at != '\0'; at++)
+        if (*at == '/' || *at == '\\')
+            name = at + 1;
+    return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+}
+
+void bt_skip_test(const char *test, const char *reason)
+{
+    printf("SKIPPED: %s: %s\n", test, reason);
+    fflush(stdout);
+    skip();
+}
+
+bool bt_method_is(brood_start_method other)
+{
+    return method == other;
+}
+
+/* ---- expectations ---- */
+
+void bt_expect_status(brood_status got, brood_status wanted, const char *call, const char *file,
+                      int line)
+{
+    if (got == wanted)
+        return;
+    print_error("%s gave %s, not %s; the last error: %s\n", call, brood_status_name(got),
+                brood_status_name(wanted), brood_last_error()->message);
+    _fail(file, line);
+}
+
+void bt_expect_message(const char *text, const char *file, int line)
+{
+    if (strstr(brood_last_error()->message, text) != NULL)
+        return;
+    print_error("the last error is \"%s\", without \"%s\"\n", brood_last_error()->message, text);
+    _fail(file, line);
+}
+
+/* ---- processes ---- */
+
+brood_process *bt_process(brood_function function, brood_value arguments)
+{
+    brood_process *process;
+    bt_ok(brood_process_create(&process, function, arguments, NULL));
+    bt_ok(brood_process_start(process));
+    return process;
+}
+
+int bt_join(brood_process *process)
+{
+    int code;
+    bt_ok(brood_process_join(process, HANG_MS));
+    bt_ok(brood_process_exitcode(process, &code));
+    brood_process_destroy(process);
+    return code;
+}
+
+static brood_status spin_for_ever(brood_call *call)
+{
+    volatile uint64_t turns = 0;
+    (void)call;
+    for (;;)
+        turns = turns + 1;
+    return BROOD_OK;
+}
+
+void bt_load_start(void)
+{
+    brood_process_options options = {.daemon = BROOD_DAEMON_YES, .method = BROOD_START_SPAWN};
+    bt_ok(brood_process_create(&load, spin_for_ever, (brood_value){0}, &options));
+    bt_ok(brood_process_start(load));
+}
+
+void bt_load_stop(void)
+{
+    if (load == NULL)
+        return;
+    brood_process_kill(load);
+    brood_process_join(load, HANG_MS);
+    brood_process_destroy(load);
+    load = NULL;
+}
+
+bool bt_await(bool (*done)(void *context), void *context, brood_ms limit)
+{
+    brood_ms end = brood_now() + limit;
+    while (!done(context)) {
+        if (brood_now() >= end)
+            return false;
+        brood_sleep(2);
+    }
+    return true;
+}
+
+static bool is_dead(void *context)
+{
+    return !brp_is_alive(*(int64_t *)context, 0);
+}
+
+bool bt_is_gone(int64_t pid, brood_ms limit)
+{
+    return bt_await(is_dead, &pid, limit);
+}
+
+void bt_kill_at(const char *point, int n)
+{
+    bri_kill_arm(point, n);
+}
+
+/* ---- places ---- */
+
+static const char *file_in_bindir(const char *name, const char *suffix)
+{
+    static char paths[4][1024];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s%s", BROOD_TEST_BINDIR, name, suffix);
+    return path;
+}
+
+const char *bt_prog(const char *name)
+{
+    return file_in_bindir(name, EXECUTABLE_SUFFIX);
+}
+
+const char *bt_module(const char *name)
+{
+    return file_in_bindir(name, MODULE_SUFFIX);
+}
+
+bool bt_is_windows(void)
+{
+#ifdef _WIN32
+    return true;
+#else
+    return false;
+#endif
+}
+
+bool bt_has_address_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
+bool bt_has_thread_sanitizer(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
