@@ -20,7 +20,7 @@ static brood_value make_typical(void)
     for (size_t i = 0; i < sizeof blob; i++)
         blob[i] = (unsigned char)i;
     /* clang-format off */
-    return brood_pack("{s:i,s:i,s:i,s:f,s:f,s:s,s:s,s:{s:f,s:f},s:v,s:y}",
+    return brood_pack("{s:l,s:l,s:l,s:f,s:f,s:s,s:s,s:{s:f,s:f},s:v,s:y}",
                       "id", INT64_C(1234567),
                       "parent", INT64_C(-42),
                       "size", INT64_C(1) << 40,

@@ -12,13 +12,13 @@
 /* echo(pipe, cpu): sends each number back, one more than it was, until the pipe ends. */
 static brood_status echo(brood_call *call)
 {
-    const brood_value *arguments = brood_call_arguments(call);
+    const brood_value *argument;
     brood_connection *pipe;
     int64_t cpu, number;
     size_t size;
     brood_status status;
-    BROOD_TRY(brood_get_connection(brood_item(arguments, 0), &pipe));
-    BROOD_TRY(brood_get_int(brood_item(arguments, 1), &cpu));
+    BROOD_TRY(brood_call_args(call, "vi", &argument, &cpu));
+    BROOD_TRY(brood_get_connection(argument, &pipe));
     bench_pin((int)cpu);
     while ((status = brood_connection_recv_bytes_into(pipe, &number, sizeof number, &size,
                                                       BROOD_FOREVER)) == BROOD_OK) {
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     brood_process *process;
     int code;
     BROOD_CHECK(brood_pipe(&ours, &theirs, true));
-    brood_value args = brood_pack("(vi)", brood_connection_value(theirs), (int64_t)cpus - 1);
+    brood_value args = brood_pack("(vi)", brood_connection_value(theirs), (int)cpus - 1);
     BROOD_CHECK(brood_process_create(&process, echo, args, NULL));
     BROOD_CHECK(brood_process_start(process));
     brood_connection_close(theirs);
