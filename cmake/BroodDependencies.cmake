@@ -49,7 +49,7 @@ endif()
 
 set(BROOD_LIBRARIES brood::apr Threads::Threads)
 if(WIN32)
-  list(APPEND BROOD_LIBRARIES ws2_32 mswsock rpcrt4 shell32 advapi32 iphlpapi bcrypt psapi)
+  list(APPEND BROOD_LIBRARIES ws2_32 mswsock rpcrt4 shell32 advapi32 iphlpapi bcrypt psapi ntdll)
 else()
   list(APPEND BROOD_LIBRARIES ${CMAKE_DL_LIBS} m)
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

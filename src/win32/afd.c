@@ -1,0 +1,82 @@
+/* win32/afd.c - see the header. */
+#include "win32/afd.h"
+
+#include <stdatomic.h>
+
+#include <mswsock.h>
+
+enum {
+    IOCTL_AFD_POLL = 0x00012024,
+    POLL_RECEIVE = 0x0001,
+    POLL_RECEIVE_EXPEDITED = 0x0002,
+    POLL_DISCONNECT = 0x0008,
+    POLL_ABORT = 0x0010,
+    POLL_LOCAL_CLOSE = 0x0020,
+    POLL_ACCEPT = 0x0080
+};
+
+/* Not in winternl.h; documented as the system call under CancelIoEx. */
+NTSTATUS NTAPI NtCancelIoFileEx(HANDLE file, IO_STATUS_BLOCK *request, IO_STATUS_BLOCK *block);
+
+static _Atomic(HANDLE) device; /* opened once, for good: requests do not depend on who opened it */
+
+static NTSTATUS open_device(HANDLE *opened)
+{
+    static wchar_t path[] = L"\\Device\\Afd\\brood";
+    UNICODE_STRING name = {
+        .Length = sizeof path - sizeof path[0], .MaximumLength = sizeof path, .Buffer = path};
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK block;
+    InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
+    return NtCreateFile(opened, SYNCHRONIZE, &attributes, &block, NULL, 0,
+                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN, 0, NULL, 0);
+}
+
+static DWORD get_device(HANDLE *out)
+{
+    HANDLE known = atomic_load(&device), made;
+    if (known == NULL) {
+        NTSTATUS status = open_device(&made);
+        if (status < 0)
+            return RtlNtStatusToDosError(status);
+        if (atomic_compare_exchange_strong(&device, &known, made))
+            known = made;
+        else
+            CloseHandle(made);
+    }
+    *out = known;
+    return ERROR_SUCCESS;
+}
+
+/* The driver knows sockets without the layers that other programs may have put above them. */
+static SOCKET base_socket(SOCKET socket)
+{
+    SOCKET base;
+    DWORD size;
+    if (WSAIoctl(socket, SIO_BASE_HANDLE, NULL, 0, &base, sizeof base, &size, NULL, NULL) == 0)
+        return base;
+    return socket;
+}
+
+DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, HANDLE event)
+{
+    *poll = (bri_w32_afd_poll){.info = {.timeout = {.QuadPart = INT64_MAX}, .n_handles = 1},
+                               .event = event};
+    DWORD error = get_device(&poll->device);
+    if (error != ERROR_SUCCESS)
+        return error;
+    poll->info.handles[0].handle = (HANDLE)base_socket(socket);
+    poll->info.handles[0].events = POLL_RECEIVE | POLL_RECEIVE_EXPEDITED | POLL_DISCONNECT |
+                                   POLL_ABORT | POLL_LOCAL_CLOSE | POLL_ACCEPT;
+    NTSTATUS status =
+        NtDeviceIoControlFile(poll->device, event, NULL, NULL, &poll->block, IOCTL_AFD_POLL,
+                              &poll->info, sizeof poll->info, &poll->info, sizeof poll->info);
+    return status < 0 ? RtlNtStatusToDosError(status) : ERROR_SUCCESS;
+}
+
+void bri_w32_afd_end(bri_w32_afd_poll *poll)
+{
+    IO_STATUS_BLOCK block;
+    NtCancelIoFileEx(poll->device, &poll->block, &block);
+    WaitForSingleObject(poll->event, INFINITE); /* signalled when it is done or cancelled */
+}

@@ -1,0 +1,89 @@
+/* win32/watch.c - see the header. */
+#include "win32/watch.h"
+
+void bri_w32_watch_init(bri_w32_watch *watch, brp_handle handle, brp_watch_kind kind)
+{
+    *watch = (bri_w32_watch){.handle = bri_w32_handle(handle), .kind = kind};
+}
+
+static bool is_pipe_ready(HANDLE pipe)
+{
+    DWORD available = 0;
+    return !PeekNamedPipe(pipe, NULL, 0, NULL, &available, NULL) || available != 0;
+}
+
+static bool is_socket_ready(SOCKET socket)
+{
+    WSAPOLLFD one = {.fd = socket, .events = POLLRDNORM};
+    return WSAPoll(&one, 1, 0) != 0;
+}
+
+bool bri_w32_watch_is_ready(const bri_w32_watch *watch)
+{
+    switch (watch->kind) {
+    case BRP_WATCH_STREAM:
+        return is_pipe_ready(watch->handle);
+    case BRP_WATCH_SOCKET:
+        return is_socket_ready((SOCKET)watch->handle);
+    default:
+        return WaitForSingleObject(watch->handle, 0) != WAIT_TIMEOUT;
+    }
+}
+
+/* A pipe that has ended since the look gives a signal at once. */
+static DWORD begin_read(bri_w32_watch *watch)
+{
+    static char none;
+    watch->request.read = (OVERLAPPED){.hEvent = watch->event};
+    if (ReadFile(watch->handle, &none, 0, NULL, &watch->request.read))
+        return ERROR_SUCCESS;
+    DWORD error = GetLastError();
+    if (error == ERROR_IO_PENDING)
+        return ERROR_SUCCESS;
+    if (brp_status_of((long)error) != BROOD_EEOF)
+        return error;
+    watch->request.read = (OVERLAPPED){.hEvent = watch->event};
+    SetEvent(watch->event);
+    return ERROR_SUCCESS;
+}
+
+brood_status bri_w32_watch_arm(bri_w32_watch *watch)
+{
+    if (watch->kind != BRP_WATCH_STREAM && watch->kind != BRP_WATCH_SOCKET) {
+        watch->object = watch->handle;
+        watch->armed = true;
+        return BROOD_OK;
+    }
+    watch->event = bri_w32_event_take();
+    if (watch->event == NULL)
+        return brood_last_error()->status;
+    DWORD error =
+        watch->kind == BRP_WATCH_STREAM
+            ? begin_read(watch)
+            : bri_w32_afd_begin(&watch->request.poll, (SOCKET)watch->handle, watch->event);
+    if (error != ERROR_SUCCESS) {
+        bri_w32_event_give(watch->event);
+        watch->event = NULL;
+        return brp_fail((long)error, "could not wait for a handle");
+    }
+    watch->object = watch->event;
+    watch->armed = true;
+    return BROOD_OK;
+}
+
+void bri_w32_watch_disarm(bri_w32_watch *watch)
+{
+    if (!watch->armed)
+        return;
+    watch->armed = false;
+    if (watch->kind == BRP_WATCH_STREAM) {
+        DWORD moved;
+        CancelIoEx(watch->handle, &watch->request.read);
+        GetOverlappedResult(watch->handle, &watch->request.read, &moved, TRUE);
+    } else if (watch->kind == BRP_WATCH_SOCKET) {
+        bri_w32_afd_end(&watch->request.poll);
+    }
+    bri_w32_event_give(watch->event);
+    watch->event = NULL;
+    watch->object = NULL;
+}

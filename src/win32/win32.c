@@ -1,0 +1,75 @@
+/* win32/win32.c - waiting until a deadline, and the cache of events. */
+#include "win32/win32.h"
+
+#include "platform/clock.h"
+
+enum { CACHED_EVENTS = 16 };
+
+static SRWLOCK cache_lock = SRWLOCK_INIT;
+static HANDLE cache[CACHED_EVENTS];
+static size_t n_cached;
+
+/* One step of waiting, in milliseconds; the kernel takes no more than 49 days at once. */
+static DWORD next_step(bri_deadline deadline)
+{
+    const brood_ms most = 1000000000;
+    brood_ms left = bri_deadline_left_ms(deadline, brp_clock_now());
+    if (left < 0)
+        return INFINITE;
+    return (DWORD)(left < most ? left : most);
+}
+
+DWORD bri_w32_wait_many(const HANDLE *objects, DWORD n, bri_deadline deadline)
+{
+    /* The kernel counts in ticks and may end a wait a little too early. */
+    for (;;) {
+        DWORD step = deadline == BRI_NEVER ? INFINITE : next_step(deadline);
+        DWORD result = WaitForMultipleObjects(n, objects, FALSE, step);
+        if (result != WAIT_TIMEOUT || step == 0)
+            return result;
+    }
+}
+
+DWORD bri_w32_wait(HANDLE object, bri_deadline deadline)
+{
+    return bri_w32_wait_many(&object, 1, deadline);
+}
+
+HANDLE bri_w32_event_take(void)
+{
+    HANDLE event = NULL;
+    AcquireSRWLockExclusive(&cache_lock);
+    if (n_cached > 0)
+        event = cache[--n_cached];
+    ReleaseSRWLockExclusive(&cache_lock);
+    if (event == NULL) {
+        event = CreateEventW(NULL, TRUE, FALSE, NULL);
+        if (event == NULL)
+            brp_fail(bri_w32_error(), "could not create an event");
+    }
+    return event;
+}
+
+void bri_w32_event_give(HANDLE event)
+{
+    if (event == NULL)
+        return;
+    if (!ResetEvent(event)) {
+        CloseHandle(event);
+        return;
+    }
+    AcquireSRWLockExclusive(&cache_lock);
+    if (n_cached < CACHED_EVENTS) {
+        cache[n_cached++] = event;
+        event = NULL;
+    }
+    ReleaseSRWLockExclusive(&cache_lock);
+    if (event != NULL)
+        CloseHandle(event);
+}
+
+void bri_w32_close(HANDLE handle)
+{
+    if (handle != NULL && handle != INVALID_HANDLE_VALUE)
+        CloseHandle(handle);
+}
