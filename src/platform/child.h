@@ -1,7 +1,9 @@
 /*
  * platform/child.h - a child process: wait, signal, kill the tree, decode the exit.
  *
- * brood waits only for its own children, by pid or handle, never for any child.
+ * brood waits only for its own children, by pid or handle, never for any child. One thread at a
+ * time uses a brp_child, except for brp_child_signal and brp_child_kill_tree, which may run while
+ * another waits.
  */
 #ifndef BRP_CHILD_H
 #define BRP_CHILD_H
@@ -14,8 +16,8 @@
 
 typedef struct brp_child {
     int64_t pid;         /* 0: no child */
-    brp_handle sentinel; /* ready when the child has ended: pidfd, else the read end of a pipe that
-                            only the child holds; process handle */
+    brp_handle sentinel; /* ready when the child has ended: pidfd, else the read end of a
+                            pipe that a thread writes to; process handle */
     brp_handle job;      /* Windows: its job object */
     brp_handle thread;   /* Windows: the suspended main thread, until let go */
     bool ended;          /* the exit was collected; `code` and `system_status` are valid */
@@ -23,6 +25,12 @@ typedef struct brp_child {
                  Windows counterpart) ended it */
     int64_t system_status; /* wait status or exit code as the system has it */
 } brp_child;
+
+/* Waits until the child has ended, without collecting it. Until it is collected its number, which
+ * is its group's too, stays reserved; so the order that is safe everywhere is: await the end,
+ * brp_child_kill_tree for what it left behind, brp_child_wait. BROOD_OK, or BROOD_ETIMEDOUT when it
+ * still runs. */
+brood_status brp_child_await_end(brp_child *child, bri_deadline deadline);
 
 /* Collects the exit. BROOD_OK fills ended, code and system_status (at once when it was collected
  * before), BROOD_ETIMEDOUT when it still runs. If something else of the program collected it first
@@ -38,9 +46,10 @@ typedef enum brp_signal {
 /* Sends to the child alone. A child that has ended is no error, and a recycled pid is never hit. */
 brood_status brp_child_signal(brp_child *child, brp_signal signal);
 
-/* Kills the child and everything in its process group or job. May be called after the child was
- * collected, once, for what it left behind, as long as brp_child_close was not called (the group's
- * number stays reserved while a member lives). */
+/* Kills the child and everything in its process group or job. To be called before the child is
+ * collected (see brp_child_await_end). Afterwards it reaches what is left on Windows and on
+ * Linux 6.9 or later, and elsewhere does nothing, for the group's number may be another's by then.
+ */
 brood_status brp_child_kill_tree(brp_child *child);
 
 /* Closes the handles; never waits. A zeroed struct is accepted after brp_child_init. */
@@ -51,7 +60,8 @@ void brp_child_close(brp_child *child);
 bool brp_can_fork(void);
 
 /* fork(), with the child moved into its own process group. In the child *in_child is true and
- * `child` is untouched. BROOD_ENOTSUP on Windows. */
+ * `child` is untouched; it has all handles of the parent, and must close those that mean the
+ * parent's life to others (brp_lifeline_create). BROOD_ENOTSUP on Windows. */
 brood_status brp_fork(brp_child *child, bool *in_child);
 
 /* A child of another process (of a forkserver) known by pid: only kill_tree and signal work,

@@ -9,7 +9,8 @@
 /* Nanoseconds of a clock that never goes back; the same clock in all processes of this machine. */
 int64_t brp_clock_now(void);
 
-/* Gives the processor away for a moment inside a bounded spin. */
+/* A pause inside a bounded spin: the processor's own instruction, no system call where there is
+ * one. */
 void brp_cpu_relax(void);
 
 #endif /* BRP_CLOCK_H */

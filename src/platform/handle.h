@@ -31,7 +31,9 @@ void brp_handle_close(brp_handle *handle);
 /* A second handle to the same thing, non-inheritable. */
 brood_status brp_handle_duplicate(brp_handle handle, brp_handle *copy);
 
-/* Writes the handle as text, and reads it back; reading checks that something is open there. */
+/* Writes the handle as text, and reads it back; reading checks that something is open there, and
+ * makes it non-inheritable: a handle that came by inheritance does not go on to this process's own
+ * children. */
 void brp_handle_format(brp_handle handle, char text[BRP_HANDLE_TEXT]);
 brood_status brp_handle_parse(const char *text, brp_handle *handle);
 

@@ -12,8 +12,9 @@
 #include "platform/handle.h"
 
 /* Parent: makes the lifeline of one child. `kept` stays here until the child ended, never given
- * away; `given` goes to the child by its handle list. Both BRP_NO_HANDLE where the system needs
- * none. */
+ * away; a forked child closes every `kept` that it inherits, for it would keep its siblings alive.
+ * `given` goes to the child by its handle list and is then closed here. Both BRP_NO_HANDLE where
+ * the system needs none. */
 brood_status brp_lifeline_create(brp_handle *kept, brp_handle *given);
 
 /* Child: from now on the end of the parent ends this process and its group. `given` is moved in and

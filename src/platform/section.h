@@ -29,7 +29,9 @@ brood_status brp_section_open(brp_section *section, brp_handle handle, uint64_t 
 /* Backs the range with memory, in all processes at once; contents are zero when new. Any process
  * may call it, several at once for the same range too, and a kill half-way harms nothing.
  * BROOD_ENOMEM with sizes when the system has no room: memory that was committed never faults
- * later. */
+ * later. On Linux a commit of 1 MiB or more also fails when the machine or a control group of this
+ * process has less than that free, so that it ends in an error and not with the kernel killing a
+ * process; smaller ones are not worth that look. */
 brood_status brp_section_commit(brp_section *section, uint64_t offset, uint64_t size);
 
 /* Gives the memory of whole pages in the range back where the system can; the range has to be

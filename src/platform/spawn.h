@@ -25,9 +25,10 @@ typedef struct brp_stdio {
 } brp_stdio;
 
 typedef struct brp_spawn_options {
-    const char *path; /* NULL: this process's own executable, even if its file was deleted or
-                         replaced (Linux) */
-    bool search_path; /* look `path` up in PATH when it has no directory */
+    const char *path; /* relative to this process's directory, not to `directory`; NULL: this
+                         process's own executable, even if its file was deleted or replaced
+                         (Linux) */
+    bool search_path; /* look `path` up in this process's PATH when it has no directory */
     const char *const *arguments;   /* argv with its NULL; argv[0] included */
     const char *const *environment; /* "NAME=value" with NULL at the end; NULL: this process's own,
                                        without `marker` */
@@ -50,7 +51,8 @@ typedef struct brp_spawn_options {
  * Windows its job ends when this process ends.
  *
  * Fails with the path in the message: BROOD_ENOTFOUND, BROOD_EACCESS, BROOD_ELIMIT (out of
- * processes or handles), BROOD_EOS.
+ * processes or handles), BROOD_EOS. When it is the directory that is missing or closed, the message
+ * names that too.
  */
 brood_status brp_spawn(brp_child *child, const brp_spawn_options *options);
 

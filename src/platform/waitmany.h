@@ -24,15 +24,19 @@ typedef struct brp_watch {
 } brp_watch;
 
 /* Waits until at least one is ready, marks all that are, and counts them in *n_ready (may be NULL).
- * BROOD_ETIMEDOUT: none. Takes nothing away: a ready stream still has its bytes. */
+ * BROOD_ETIMEDOUT: none, and all are marked so. Takes nothing away: a ready stream still has its
+ * bytes. BRP_NO_HANDLE is never ready; nothing at all with BRI_NEVER is BROOD_EINVALID. */
 brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, size_t *n_ready);
 
 /* A set that is waited on again and again by one thread, changed and woken by any. Level-triggered.
- */
+ * A handle is in it once, and is removed before it is closed. After fork the child must not use a
+ * poller of its parent, only destroy it. */
 typedef struct brp_poller brp_poller;
 
 brood_status brp_poller_create(brp_poller **poller);
 void brp_poller_destroy(brp_poller *poller);
+/* `key` is the caller's own; UINT64_MAX is not allowed. A wait that is going on sees the new
+ * handle. */
 brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind,
                             uint64_t key);
 /* After it returns no event for `key` is reported by a wait that begins later. */
@@ -41,6 +45,8 @@ void brp_poller_remove(brp_poller *poller, brp_handle handle, uint64_t key);
  * BROOD_ETIMEDOUT. */
 brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, size_t *n,
                              bri_deadline deadline);
+/* The wait that is going on, or else the next one, returns; several wakes before it count as one.
+ */
 void brp_poller_wake(brp_poller *poller);
 
 #endif /* BRP_WAITMANY_H */

@@ -1,0 +1,189 @@
+/* posix/child.c - children by pidfd, else by pid. */
+#define _GNU_SOURCE
+#include "platform/child.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+#include "posix/fd.h"
+#include "posix/watch.h"
+
+#if defined(__linux__)
+#define BRP_P_PIDFD ((idtype_t)3) /* P_PIDFD, which glibc has since 2.36 only */
+#endif
+
+brood_status brp_child_await_end(brp_child *child, bri_deadline deadline)
+{
+    if (child->ended)
+        return BROOD_OK;
+    return brp_await_fd(brp_fd(child->sentinel), POLLIN, deadline);
+}
+
+static void decode(brp_child *child, const siginfo_t *info)
+{
+    child->ended = true;
+    if (info->si_code == CLD_EXITED) {
+        child->code = info->si_status & 0xFF;
+        child->system_status = child->code << 8;
+    } else {
+        child->code = -info->si_status;
+        child->system_status = info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+    }
+}
+
+/* waitid() without waiting. `info->si_pid` stays 0 when the child still runs; -1 when it is not
+ * ours to wait for. */
+static int ask(const brp_child *child, siginfo_t *info, int options)
+{
+    idtype_t type = P_PID;
+    id_t id = (id_t)child->pid;
+#ifdef BRP_P_PIDFD
+    if (brp_have_pidfd()) {
+        type = BRP_P_PIDFD;
+        id = (id_t)child->sentinel.value;
+    }
+#endif
+    int result;
+    memset(info, 0, sizeof *info);
+    do
+        result = waitid(type, id, info, WEXITED | WNOHANG | options);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+/* Collects the exit. A child that is ready may still be held back by a debugger: BROOD_ETIMEDOUT.
+ */
+static brood_status collect(brp_child *child)
+{
+    siginfo_t info;
+    if (ask(child, &info, 0) == 0) {
+        if (info.si_pid == 0)
+            return BROOD_ETIMEDOUT;
+        decode(child, &info);
+    } else { /* not our child, or collected by somebody else, or SIGCHLD is ignored */
+        child->ended = true;
+        child->code = 255;
+        child->system_status = -1;
+    }
+    return BROOD_OK;
+}
+
+brood_status brp_child_wait(brp_child *child, bri_deadline deadline)
+{
+    for (;;) {
+        BROOD_TRY(brp_child_await_end(child, deadline));
+        if (child->ended || collect(child) == BROOD_OK)
+            return BROOD_OK;
+        if (deadline != BRI_NEVER && brp_clock_now() >= deadline)
+            return BROOD_ETIMEDOUT;
+        const struct timespec pause = {0, 1000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Whether the child's number is still its own: it was not collected, by nobody. */
+static bool holds_number(const brp_child *child)
+{
+    siginfo_t info;
+    return !child->ended && ask(child, &info, WNOWAIT) == 0;
+}
+
+brood_status brp_child_signal(brp_child *child, brp_signal signal)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGKILL};
+    int number = numbers[signal];
+    int result;
+    if (brp_have_pidfd())
+        result = brp_signal_pidfd(brp_fd(child->sentinel), number, 0);
+    else
+        result = child->ended ? 0 : kill((pid_t)child->pid, number);
+    if (result != 0 && errno != ESRCH)
+        return brp_fail(errno, "could not send signal %d to process %" PRId64, number, child->pid);
+    return BROOD_OK;
+}
+
+/* A child of another process is still known to run; only then its number is safe. */
+static bool still_runs(const brp_child *child)
+{
+    struct pollfd sentinel = {.fd = brp_fd(child->sentinel), .events = POLLIN};
+    return !child->ended && poll(&sentinel, 1, 0) == 0;
+}
+
+brood_status brp_child_kill_tree(brp_child *child)
+{
+    enum {
+        TO_GROUP = 1 << 2
+    }; /* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9: never hits a recycled number */
+    if (child->pid <= 1)
+        return bri_fail(BROOD_ESTATE, "could not kill process %" PRId64, child->pid);
+    bool done =
+        brp_have_pidfd() &&
+        (brp_signal_pidfd(brp_fd(child->sentinel), SIGKILL, TO_GROUP) == 0 || errno == ESRCH);
+    if (!done && (holds_number(child) || still_runs(child)) &&
+        kill(-(pid_t)child->pid, SIGKILL) != 0 && errno != ESRCH)
+        return brp_fail(errno, "could not kill the group of process %" PRId64, child->pid);
+    return brp_child_signal(child, BRP_KILL); /* it may have left its group */
+}
+
+void brp_child_init(brp_child *child)
+{
+    *child = (brp_child){.sentinel = BRP_NO_HANDLE, .job = BRP_NO_HANDLE, .thread = BRP_NO_HANDLE};
+}
+
+void brp_child_close(brp_child *child)
+{
+    brp_handle_close(&child->sentinel);
+}
+
+bool brp_can_fork(void)
+{
+    return true;
+}
+
+brood_status brp_fork(brp_child *child, bool *in_child)
+{
+    pid_t pid = brp_fork_watched();
+    if (pid < 0)
+        return brp_fail(errno, "could not fork");
+    /* Both do it, so that it is done whoever runs first. */
+    setpgid(pid, pid == 0 ? 0 : pid);
+    if (pid > 0)
+        BROOD_TRY(brp_child_watch(child, pid));
+    *in_child = pid == 0;
+    return BROOD_OK;
+}
+
+brood_status brp_child_adopt(brp_child *child, int64_t pid)
+{
+    brp_handle sentinel = BRP_NO_HANDLE;
+    if (brp_have_pidfd()) {
+        int pidfd = brp_open_pidfd((pid_t)pid);
+        if (pidfd < 0)
+            return brp_fail(errno, "could not find process %" PRId64, pid);
+        sentinel = brp_handle_of(pidfd);
+    } else if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+        return brp_fail(ESRCH, "could not find process %" PRId64, pid);
+    }
+    brp_child_init(child);
+    child->pid = pid;
+    child->sentinel = sentinel;
+    return BROOD_OK;
+}
+
+void brp_exit_now(int code)
+{
+    _exit(code);
+}
+
+void brp_kill_self(void)
+{
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
