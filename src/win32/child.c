@@ -52,18 +52,27 @@ int bri_w32_exit_decode(uint32_t raw)
     return -6;
 }
 
-brood_status brp_child_wait(brp_child *child, bri_deadline deadline)
+brood_status brp_child_await_end(brp_child *child, bri_deadline deadline)
 {
     if (child->ended)
         return BROOD_OK;
     if (!brp_handle_is_set(child->sentinel))
         return bri_fail(BROOD_ESTATE, "could not wait for a child: it was not started");
-    HANDLE process = bri_w32_handle(child->sentinel);
-    DWORD raw, result = bri_w32_wait(process, deadline);
+    DWORD result = bri_w32_wait(bri_w32_handle(child->sentinel), deadline);
     if (result == WAIT_TIMEOUT)
-        return bri_fail(BROOD_ETIMEDOUT, "could not wait for process %" PRId64 ": it still runs",
-                        child->pid);
-    if (result != WAIT_OBJECT_0 || !GetExitCodeProcess(process, &raw))
+        return BROOD_ETIMEDOUT;
+    if (result != WAIT_OBJECT_0)
+        return brp_fail(bri_w32_error(), "could not wait for process %" PRId64, child->pid);
+    return BROOD_OK;
+}
+
+brood_status brp_child_wait(brp_child *child, bri_deadline deadline)
+{
+    DWORD raw;
+    BROOD_TRY(brp_child_await_end(child, deadline));
+    if (child->ended)
+        return BROOD_OK;
+    if (!GetExitCodeProcess(bri_w32_handle(child->sentinel), &raw))
         return brp_fail(bri_w32_error(), "could not wait for process %" PRId64, child->pid);
     child->ended = true;
     child->code = bri_w32_exit_decode(raw);
