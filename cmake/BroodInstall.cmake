@@ -50,8 +50,10 @@ if(WIN32)
     install(FILES "${BROOD_DEPS_PREFIX}/share/apr-LICENSE" "${BROOD_DEPS_PREFIX}/share/apr-NOTICE"
       DESTINATION share/brood)
   endif()
-  set(BROOD_PC_LIBS_PRIVATE
-    "-lapr-1 -lws2_32 -lmswsock -lrpcrt4 -lshell32 -ladvapi32 -liphlpapi -lbcrypt -lpsapi -pthread")
+  set(BROOD_PC_LIBS_PRIVATE apr-1 ${BROOD_LIBRARIES})
+  list(FILTER BROOD_PC_LIBS_PRIVATE EXCLUDE REGEX "::")
+  list(TRANSFORM BROOD_PC_LIBS_PRIVATE PREPEND "-l")
+  list(JOIN BROOD_PC_LIBS_PRIVATE " " BROOD_PC_LIBS_PRIVATE)
   set(BROOD_PC_REQUIRES_PRIVATE "")
 else()
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
