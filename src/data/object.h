@@ -24,13 +24,17 @@ struct bri_object_class {
     void (*release)(void *object);
     brood_status (*reduce)(void *object, bri_transfer *transfer,
                            brood_value *arguments); /* a tuple */
-    /* `arguments` comes from outside: check everything. */
+    /* `arguments` comes from outside: check everything. The reference it gives passes to the
+     * caller. */
     brood_status (*rebuild)(const brood_value *arguments, bri_transfer *transfer, void **object);
 };
 
 /* An object value: retains `object` (the caller keeps its own reference). Invalid value on failure.
  */
 brood_value bri_object_value(const bri_object_class *type, void *object);
+
+/* The same, but the caller's reference passes to the value, also on failure. */
+brood_value bri_object_adopt(const bri_object_class *type, void *object);
 
 /* Borrows the object of a value if it is of that class, else fails with BROOD_ETYPE saying what it
  * is. */

@@ -1,0 +1,643 @@
+/* data/pickle_read.c - the instructions of pickle and the loop that runs them. See reader.h. */
+#include "data/pickle.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/opcodes.h"
+#include "data/reader.h"
+#include "data/text.h"
+
+/* ---- reading from the bytes ---- */
+
+static brood_status fail_truncated(const bri_reader *r)
+{
+    return bri_reader_fail(r, BROOD_EFORMAT, "it is cut short");
+}
+
+static size_t bytes_left(const bri_reader *r)
+{
+    return (size_t)(r->end - r->p);
+}
+
+static brood_status take_number(bri_reader *r, size_t size, uint64_t *number)
+{
+    if (bytes_left(r) < size)
+        return fail_truncated(r);
+    uint64_t result = 0;
+    for (size_t i = size; i-- > 0;)
+        result = result << 8 | r->p[i];
+    r->p += size;
+    *number = result;
+    return BROOD_OK;
+}
+
+/* A size, and as many bytes behind it. */
+static brood_status take_sized(bri_reader *r, size_t width, const unsigned char **data,
+                               size_t *size)
+{
+    uint64_t wanted = 0;
+    BROOD_TRY(take_number(r, width, &wanted));
+    if (wanted > bytes_left(r))
+        return fail_truncated(r);
+    *data = r->p;
+    *size = (size_t)wanted;
+    r->p += wanted;
+    return BROOD_OK;
+}
+
+brood_status bri_reader_line(bri_reader *r, const char **line, size_t *size)
+{
+    const unsigned char *end = bytes_left(r) == 0 ? NULL : memchr(r->p, '\n', bytes_left(r));
+    if (end == NULL)
+        return fail_truncated(r);
+    *line = (const char *)r->p;
+    *size = (size_t)(end - r->p);
+    r->p = end + 1;
+    return BROOD_OK;
+}
+
+/* ---- instructions: scalars and texts ---- */
+
+static brood_status run_none(bri_reader *r)
+{
+    return bri_reader_push(r, brood_none());
+}
+
+static brood_status run_true(bri_reader *r)
+{
+    return bri_reader_push(r, brood_bool(true));
+}
+
+static brood_status run_false(bri_reader *r)
+{
+    return bri_reader_push(r, brood_bool(false));
+}
+
+static brood_status run_binint(bri_reader *r)
+{
+    uint64_t number = 0;
+    BROOD_TRY(take_number(r, 4, &number));
+    return bri_reader_push(r, brood_int((int64_t)(number ^ 0x80000000u) - 0x80000000));
+}
+
+static brood_status run_binint1(bri_reader *r)
+{
+    uint64_t number = 0;
+    BROOD_TRY(take_number(r, 1, &number));
+    return bri_reader_push(r, brood_int((int64_t)number));
+}
+
+static brood_status run_binint2(bri_reader *r)
+{
+    uint64_t number = 0;
+    BROOD_TRY(take_number(r, 2, &number));
+    return bri_reader_push(r, brood_int((int64_t)number));
+}
+
+static brood_status push_integer(bri_reader *r, const unsigned char *bytes, size_t size)
+{
+    if (size > 8)
+        BROOD_TRY(bri_reader_charge(r, sizeof(bri_text) + size + 1));
+    brood_value value = bri_integer(bytes, size);
+    return value.kind == BROOD_INVALID ? BROOD_ENOMEM : bri_reader_push(r, value);
+}
+
+static brood_status run_long1(bri_reader *r)
+{
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    BROOD_TRY(take_sized(r, 1, &bytes, &size));
+    return push_integer(r, bytes, size);
+}
+
+static brood_status run_long4(bri_reader *r)
+{
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    BROOD_TRY(take_sized(r, 4, &bytes, &size));
+    if (size > INT32_MAX)
+        return bri_reader_fail(r, BROOD_EFORMAT, "an int has a negative size");
+    return push_integer(r, bytes, size);
+}
+
+static brood_status run_binfloat(bri_reader *r)
+{
+    if (bytes_left(r) < 8)
+        return fail_truncated(r);
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; i++)
+        bits = bits << 8 | *r->p++;
+    double number;
+    memcpy(&number, &bits, sizeof number);
+    return bri_reader_push(r, brood_float(number));
+}
+
+static brood_status push_text(bri_reader *r, brood_kind kind, size_t width)
+{
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    BROOD_TRY(take_sized(r, width, &bytes, &size));
+    if (kind == BROOD_STR && bri_utf8_valid((const char *)bytes, size) != size)
+        return bri_reader_fail(r, BROOD_EFORMAT, "a str is not UTF-8");
+    brood_value text;
+    BROOD_TRY(bri_reader_text(r, kind, size, &text));
+    memcpy(bri_text_of(&text)->data, bytes, size);
+    return bri_reader_push(r, text);
+}
+
+static brood_status run_short_binunicode(bri_reader *r)
+{
+    return push_text(r, BROOD_STR, 1);
+}
+
+static brood_status run_binunicode(bri_reader *r)
+{
+    return push_text(r, BROOD_STR, 4);
+}
+
+static brood_status run_binunicode8(bri_reader *r)
+{
+    return push_text(r, BROOD_STR, 8);
+}
+
+static brood_status run_short_binbytes(bri_reader *r)
+{
+    return push_text(r, BROOD_BYTES, 1);
+}
+
+static brood_status run_binbytes(bri_reader *r)
+{
+    return push_text(r, BROOD_BYTES, 4);
+}
+
+static brood_status run_binbytes8(bri_reader *r)
+{
+    return push_text(r, BROOD_BYTES, 8);
+}
+
+static brood_status run_bytearray8(bri_reader *r)
+{
+    BROOD_TRY(push_text(r, BROOD_BYTES, 8));
+    r->stack.items[r->stack.count - 1].reserved[0] = BRI_MUTABLE_BYTES;
+    return BROOD_OK;
+}
+
+static brood_status run_next_buffer(bri_reader *r)
+{
+    if (r->next_buffer >= r->options->n_buffers)
+        return bri_reader_fail(r, BROOD_EFORMAT, "it wants more buffers than there are");
+    const void *data = r->options->buffers[r->next_buffer].data;
+    size_t size = r->options->buffers[r->next_buffer].size;
+    r->next_buffer++;
+    brood_value bytes;
+    BROOD_TRY(bri_reader_text(r, BROOD_BYTES, size, &bytes));
+    if (size != 0)
+        memcpy(bri_text_of(&bytes)->data, data, size);
+    bytes.reserved[0] = BRI_MUTABLE_BYTES;
+    return bri_reader_push(r, bytes);
+}
+
+static brood_status run_readonly_buffer(bri_reader *r)
+{
+    brood_value *top = bri_reader_peek(r, 0);
+    if (top == NULL)
+        return BROOD_EFORMAT;
+    if (top->kind != BROOD_BYTES)
+        return bri_reader_fail(r, BROOD_EFORMAT, "what shall be read-only is no buffer");
+    top->reserved[0] = 0;
+    return BROOD_OK;
+}
+
+/* The text of protocols 0 and 1, which is ASCII as Python reads it. */
+static brood_status push_ascii(bri_reader *r, size_t width)
+{
+    const unsigned char *bytes = NULL;
+    size_t size = 0;
+    BROOD_TRY(take_sized(r, width, &bytes, &size));
+    if (width == 4 && size > INT32_MAX)
+        return bri_reader_fail(r, BROOD_EFORMAT, "a str has a negative size");
+    return bri_reader_push_ascii(r, bytes, size);
+}
+
+static brood_status run_binstring(bri_reader *r)
+{
+    return push_ascii(r, 4);
+}
+
+static brood_status run_short_binstring(bri_reader *r)
+{
+    return push_ascii(r, 1);
+}
+
+/* ---- instructions: the stack and the memo ---- */
+
+static brood_status run_pop(bri_reader *r)
+{
+    /* With nothing above the mark it takes the mark, as in CPython. */
+    if (r->stack.count > r->fence)
+        return bri_reader_drop(r, 1);
+    size_t from = 0;
+    return bri_reader_unmark(r, &from);
+}
+
+static brood_status run_pop_mark(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return bri_reader_drop(r, r->stack.count - from);
+}
+
+static brood_status run_dup(bri_reader *r)
+{
+    brood_value *top = bri_reader_peek(r, 0);
+    brood_value copy;
+    if (top == NULL)
+        return BROOD_EFORMAT;
+    BROOD_TRY(bri_reader_alias(r, top, &copy));
+    return bri_reader_push(r, copy);
+}
+
+static brood_status run_memoize(bri_reader *r)
+{
+    return bri_reader_put(r, r->memoized);
+}
+
+static brood_status put_number(bri_reader *r, size_t width)
+{
+    uint64_t slot = 0;
+    BROOD_TRY(take_number(r, width, &slot));
+    return bri_reader_put(r, (size_t)slot);
+}
+
+static brood_status get_number(bri_reader *r, size_t width)
+{
+    uint64_t slot = 0;
+    BROOD_TRY(take_number(r, width, &slot));
+    return bri_reader_get(r, (size_t)slot);
+}
+
+static brood_status run_binput(bri_reader *r)
+{
+    return put_number(r, 1);
+}
+
+static brood_status run_long_binput(bri_reader *r)
+{
+    return put_number(r, 4);
+}
+
+static brood_status run_binget(bri_reader *r)
+{
+    return get_number(r, 1);
+}
+
+static brood_status run_long_binget(bri_reader *r)
+{
+    return get_number(r, 4);
+}
+
+static brood_status run_put(bri_reader *r)
+{
+    size_t slot = 0;
+    BROOD_TRY(bri_read_index_line(r, &slot));
+    return bri_reader_put(r, slot);
+}
+
+static brood_status run_get(bri_reader *r)
+{
+    size_t slot = 0;
+    BROOD_TRY(bri_read_index_line(r, &slot));
+    return bri_reader_get(r, slot);
+}
+
+/* ---- instructions: containers ---- */
+
+static brood_status run_empty_tuple(bri_reader *r)
+{
+    return bri_reader_push(r, brood_tuple(0));
+}
+
+static brood_status run_empty_list(bri_reader *r)
+{
+    return bri_reader_push(r, brood_list());
+}
+
+static brood_status run_empty_dict(bri_reader *r)
+{
+    return bri_reader_push(r, brood_dict());
+}
+
+static brood_status run_empty_set(bri_reader *r)
+{
+    return bri_reader_push(r, brood_set());
+}
+
+static brood_status push_array(bri_reader *r, brood_kind kind, size_t from)
+{
+    brood_value array;
+    BROOD_TRY(bri_reader_collect(r, kind, from, &array));
+    return bri_reader_push(r, array);
+}
+
+static brood_status push_tuple(bri_reader *r, size_t n)
+{
+    if (bri_reader_peek(r, n - 1) == NULL)
+        return BROOD_EFORMAT;
+    return push_array(r, BROOD_TUPLE, r->stack.count - n);
+}
+
+static brood_status run_tuple1(bri_reader *r)
+{
+    return push_tuple(r, 1);
+}
+
+static brood_status run_tuple2(bri_reader *r)
+{
+    return push_tuple(r, 2);
+}
+
+static brood_status run_tuple3(bri_reader *r)
+{
+    return push_tuple(r, 3);
+}
+
+static brood_status run_tuple(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return push_array(r, BROOD_TUPLE, from);
+}
+
+static brood_status run_list(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return push_array(r, BROOD_LIST, from);
+}
+
+static brood_status push_table(bri_reader *r, brood_kind kind, size_t from)
+{
+    brood_value table = bri_value_of(kind, NULL);
+    brood_status status = bri_reader_fill(r, &table, from);
+    if (status == BROOD_OK)
+        return bri_reader_push(r, table);
+    brood_value_clear(&table);
+    return status;
+}
+
+static brood_status run_dict(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return push_table(r, BROOD_DICT, from);
+}
+
+static brood_status run_frozenset(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return push_table(r, BROOD_FROZENSET, from);
+}
+
+/* The container below the operands from `from` on, and whether the instruction can fill its kind.
+ */
+static brood_status extend_call(bri_reader *r, size_t from, int opcode)
+{
+    brood_value operand;
+    BROOD_TRY(bri_reader_collect(r, BROOD_TUPLE, from, &operand));
+    return bri_call_extend(r, &r->stack.items[from - 1], opcode, operand);
+}
+
+static brood_status fill(bri_reader *r, size_t from, int opcode, brood_kind kind, int raw_kind)
+{
+    if (from == 0 || from <= r->fence)
+        return bri_reader_fail(r, BROOD_EFORMAT, "an instruction lacks its operands");
+    brood_value *target = &r->stack.items[from - 1];
+    if (target->kind == kind || target->kind == raw_kind)
+        return kind == BROOD_LIST ? bri_reader_extend(r, target, from)
+                                  : bri_reader_fill(r, target, from);
+    if (bri_reader_follow(r, target).kind == BRI_KIND_CALL)
+        return extend_call(r, from, opcode);
+    return bri_reader_fail(r, BROOD_EFORMAT, "what shall be filled is of another kind");
+}
+
+static brood_status run_append(bri_reader *r)
+{
+    if (bri_reader_peek(r, 0) == NULL)
+        return BROOD_EFORMAT;
+    return fill(r, r->stack.count - 1, OP_APPENDS, BROOD_LIST, BROOD_LIST);
+}
+
+static brood_status run_appends(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return fill(r, from, OP_APPENDS, BROOD_LIST, BROOD_LIST);
+}
+
+static brood_status run_setitem(bri_reader *r)
+{
+    if (bri_reader_peek(r, 1) == NULL)
+        return BROOD_EFORMAT;
+    return fill(r, r->stack.count - 2, OP_SETITEMS, BROOD_DICT, BRI_KIND_RAW_DICT);
+}
+
+static brood_status run_setitems(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return fill(r, from, OP_SETITEMS, BROOD_DICT, BRI_KIND_RAW_DICT);
+}
+
+static brood_status run_additems(bri_reader *r)
+{
+    size_t from = 0;
+    BROOD_TRY(bri_reader_unmark(r, &from));
+    return fill(r, from, OP_ADDITEMS, BROOD_SET, BRI_KIND_RAW_SET);
+}
+
+/* ---- instructions: the rest ---- */
+
+static brood_status run_proto(bri_reader *r)
+{
+    uint64_t protocol = 0;
+    BROOD_TRY(take_number(r, 1, &protocol));
+    if (protocol > 5)
+        return bri_reader_fail(r, BROOD_EVERSION, "its protocol is newer than 5");
+    r->protocol = (int)protocol;
+    return BROOD_OK;
+}
+
+static brood_status run_frame(bri_reader *r)
+{
+    uint64_t size = 0;
+    BROOD_TRY(take_number(r, 8, &size));
+    return size > bytes_left(r) ? fail_truncated(r) : BROOD_OK;
+}
+
+static brood_status refuse_persistent(bri_reader *r)
+{
+    return bri_reader_fail(r, BROOD_ENOTSUP, "it has a persistent id, which only its writer knows");
+}
+
+static brood_status refuse_extension(bri_reader *r)
+{
+    return bri_reader_fail(r, BROOD_ENOTSUP,
+                           "it has an extension code, which only its writer knows");
+}
+
+static brood_status (*const instructions[256])(bri_reader *) = {
+    [OP_MARK] = bri_reader_mark,
+    [OP_POP] = run_pop,
+    [OP_POP_MARK] = run_pop_mark,
+    [OP_DUP] = run_dup,
+    [OP_FLOAT] = bri_read_float_line,
+    [OP_INT] = bri_read_int_line,
+    [OP_BININT] = run_binint,
+    [OP_BININT1] = run_binint1,
+    [OP_LONG] = bri_read_long_line,
+    [OP_BININT2] = run_binint2,
+    [OP_NONE] = run_none,
+    [OP_PERSID] = refuse_persistent,
+    [OP_BINPERSID] = refuse_persistent,
+    [OP_REDUCE] = bri_read_reduce,
+    [OP_STRING] = bri_read_string_line,
+    [OP_BINSTRING] = run_binstring,
+    [OP_SHORT_BINSTRING] = run_short_binstring,
+    [OP_UNICODE] = bri_read_unicode_line,
+    [OP_BINUNICODE] = run_binunicode,
+    [OP_APPEND] = run_append,
+    [OP_BUILD] = bri_read_build,
+    [OP_GLOBAL] = bri_read_global,
+    [OP_DICT] = run_dict,
+    [OP_EMPTY_DICT] = run_empty_dict,
+    [OP_APPENDS] = run_appends,
+    [OP_GET] = run_get,
+    [OP_BINGET] = run_binget,
+    [OP_INST] = bri_read_inst,
+    [OP_LONG_BINGET] = run_long_binget,
+    [OP_LIST] = run_list,
+    [OP_EMPTY_LIST] = run_empty_list,
+    [OP_OBJ] = bri_read_obj,
+    [OP_PUT] = run_put,
+    [OP_BINPUT] = run_binput,
+    [OP_LONG_BINPUT] = run_long_binput,
+    [OP_SETITEM] = run_setitem,
+    [OP_TUPLE] = run_tuple,
+    [OP_EMPTY_TUPLE] = run_empty_tuple,
+    [OP_SETITEMS] = run_setitems,
+    [OP_BINFLOAT] = run_binfloat,
+    [OP_BINBYTES] = run_binbytes,
+    [OP_SHORT_BINBYTES] = run_short_binbytes,
+    [OP_PROTO] = run_proto,
+    [OP_NEWOBJ] = bri_read_newobj,
+    [OP_EXT1] = refuse_extension,
+    [OP_EXT2] = refuse_extension,
+    [OP_EXT4] = refuse_extension,
+    [OP_TUPLE1] = run_tuple1,
+    [OP_TUPLE2] = run_tuple2,
+    [OP_TUPLE3] = run_tuple3,
+    [OP_NEWTRUE] = run_true,
+    [OP_NEWFALSE] = run_false,
+    [OP_LONG1] = run_long1,
+    [OP_LONG4] = run_long4,
+    [OP_SHORT_BINUNICODE] = run_short_binunicode,
+    [OP_BINUNICODE8] = run_binunicode8,
+    [OP_BINBYTES8] = run_binbytes8,
+    [OP_EMPTY_SET] = run_empty_set,
+    [OP_ADDITEMS] = run_additems,
+    [OP_FROZENSET] = run_frozenset,
+    [OP_NEWOBJ_EX] = bri_read_newobj_ex,
+    [OP_STACK_GLOBAL] = bri_read_stack_global,
+    [OP_MEMOIZE] = run_memoize,
+    [OP_FRAME] = run_frame,
+    [OP_BYTEARRAY8] = run_bytearray8,
+    [OP_NEXT_BUFFER] = run_next_buffer,
+    [OP_READONLY_BUFFER] = run_readonly_buffer,
+};
+
+/* Runs a row of the small integers that long lists are made of, without a call each. */
+static brood_status run_integers(bri_reader *r)
+{
+    while (bytes_left(r) >= 5) {
+        brood_value value = {.kind = BROOD_INT};
+        const unsigned char *p = r->p;
+        if (*p == OP_BININT1) {
+            value.as.integer = p[1];
+            r->p += 2;
+        } else if (*p == OP_BININT2) {
+            value.as.integer = p[1] | p[2] << 8;
+            r->p += 3;
+        } else if (*p == OP_BININT) {
+            uint32_t bits =
+                p[1] | (uint32_t)p[2] << 8 | (uint32_t)p[3] << 16 | (uint32_t)p[4] << 24;
+            value.as.integer = (int64_t)(bits ^ 0x80000000u) - 0x80000000;
+            r->p += 5;
+        } else {
+            break;
+        }
+        BROOD_TRY(bri_reader_push(r, value));
+    }
+    return BROOD_OK;
+}
+
+/* Runs up to STOP, behind which r->p is then. */
+static brood_status run(bri_reader *r)
+{
+    for (;;) {
+        BROOD_TRY(run_integers(r));
+        r->op = r->p;
+        if (r->p == r->end)
+            return fail_truncated(r);
+        unsigned char opcode = *r->p++;
+        if (opcode == OP_STOP)
+            return BROOD_OK;
+        if (instructions[opcode] == NULL)
+            return bri_reader_fail(r, BROOD_EFORMAT, "an instruction is unknown");
+        BROOD_TRY(instructions[opcode](r));
+    }
+}
+
+static brood_status finish(bri_reader *r, brood_value *value)
+{
+    brood_value *top = bri_reader_peek(r, 0);
+    if (top == NULL)
+        return BROOD_EFORMAT;
+    if (r->unresolved != 0) {
+        r->finishing = true;
+        r->nodes = 0; /* counted anew: the tree may be larger than the graph */
+        return bri_reader_resolve(r, top, value);
+    }
+    *value = brood_value_take(top);
+    return BROOD_OK;
+}
+
+brood_status bri_pickle_read(const void *data, size_t size, const bri_pickle_options *options,
+                             brood_value *value, size_t *used)
+{
+    static const bri_pickle_options defaults;
+    bri_reader r;
+    brood_value made;
+    bri_reader_init(&r, data, size, options == NULL ? &defaults : options);
+    brood_status status = run(&r);
+    if (status == BROOD_OK && used == NULL && r.p != r.end)
+        status = bri_reader_fail(&r, BROOD_EFORMAT, "something follows its end");
+    if (status == BROOD_OK)
+        status = finish(&r, &made);
+    bri_reader_fini(&r);
+    if (status != BROOD_OK)
+        return status;
+    *value = made;
+    if (used != NULL)
+        *used = (size_t)(r.p - r.begin);
+    return BROOD_OK;
+}
+
+brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickle_limits *limits,
+                                brood_value *value)
+{
+    bri_pickle_options options = {0};
+    if (limits != NULL)
+        options.limits = *limits;
+    return bri_pickle_read(data, size, &options, value, NULL);
+}
