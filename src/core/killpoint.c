@@ -11,6 +11,7 @@
 
 static _Atomic(const char *) armed;
 static atomic_int due, passed;
+static _Atomic(bri_kill_watcher) watcher;
 
 void bri_kill_arm(const char *name, int n)
 {
@@ -20,6 +21,11 @@ void bri_kill_arm(const char *name, int n)
     atomic_store(&armed, name);
 }
 
+void bri_kill_watch(bri_kill_watcher told)
+{
+    atomic_store(&watcher, told);
+}
+
 int bri_kill_passed(void)
 {
     return atomic_load(&passed);
@@ -27,6 +33,9 @@ int bri_kill_passed(void)
 
 void bri_kill_point(const char *name)
 {
+    bri_kill_watcher told = atomic_load(&watcher);
+    if (told != NULL)
+        told(name);
     const char *wanted = atomic_load(&armed);
     if (wanted == NULL || strcmp(wanted, name) != 0)
         return;

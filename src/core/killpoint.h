@@ -16,6 +16,10 @@ void bri_kill_point(const char *name);
  * next). NULL disarms. `name` is borrowed. Children of fork inherit it, others do not. */
 void bri_kill_arm(const char *name, int n);
 
+/* Calls `told` at every point, before it may kill; NULL: no more. */
+typedef void (*bri_kill_watcher)(const char *name);
+void bri_kill_watch(bri_kill_watcher told);
+
 /* How often this process came to the armed point, when it is still alive. */
 int bri_kill_passed(void);
 

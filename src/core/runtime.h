@@ -9,6 +9,7 @@
 #define BRI_RUNTIME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <apr_pools.h>
 
@@ -39,6 +40,7 @@ typedef struct bri_runtime {
     /* parts of the layers above, made on first use under `lock`, each owned by the file that
      * defines it */
     struct bri_registry *registry;
+    uint64_t arena_size; /* wanted, before it is made; 0: the default */
     struct bri_arena *arena;
     struct bri_shared_table *shared; /* objects of the arena that this process holds */
     struct bri_children *children;
