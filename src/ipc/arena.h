@@ -8,13 +8,13 @@
 #ifndef BRI_ARENA_H
 #define BRI_ARENA_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/runtime.h"
 #include "platform/section.h"
 #include "platform/wordwait.h"
-
-typedef struct bri_arena bri_arena;
 
 /* A process of the tree: its slot in the process table (12 bits) and how often the slot was used
  * (18 bits). Never 0 for a process; two bits are free for flags of the words that name owners. */
@@ -22,6 +22,17 @@ typedef uint32_t bri_owner;
 
 enum { BRI_OWNER_SLOT_BITS = 12, BRI_OWNER_BITS = 30 };
 #define BRI_OWNER_MASK ((UINT32_C(1) << BRI_OWNER_BITS) - 1)
+
+/* One process's view. */
+typedef struct bri_arena {
+    brp_section section;
+    unsigned char *base;         /* of the section */
+    struct bri_arena_head *head; /* ipc/layout.h */
+    brp_words *words;            /* NULL before the process entered the table */
+    bri_owner me;                /* 0 before */
+    uint32_t spins;              /* most rounds to spin before sleeping; 0 with a single CPU */
+    _Atomic int64_t next_check;  /* when bri_owner_check_sometimes asks the system again */
+} bri_arena;
 
 /* The layer's start, called by brood_init before anything else of it: object classes, hooks. Makes
  * no arena. */
@@ -48,16 +59,20 @@ uint64_t bri_arena_reserved(const bri_arena *arena);
  * default. The environment variable BROOD_ARENA_SIZE (bytes, or with K, M, G) does the same. */
 brood_status bri_arena_set_size(uint64_t size);
 
-/* An offset as an address of this process. No check: for offsets that brood stored itself. */
-void *bri_arena_at(const bri_arena *arena, uint64_t offset);
-uint64_t bri_arena_offset(const bri_arena *arena, const void *address);
+/* An offset as an address of this process, and back. No check: for offsets that brood stored
+ * itself. */
+static inline void *bri_arena_at(const bri_arena *arena, uint64_t offset)
+{
+    return arena->base + offset;
+}
 
-/* The same for `size` bytes at an offset that came from outside: NULL when they are not inside the
- * part that blocks are made from, or not at a multiple of 16. */
-void *bri_arena_check(const bri_arena *arena, uint64_t offset, uint64_t size);
+static inline uint64_t bri_arena_offset(const bri_arena *arena, const void *address)
+{
+    return (uint64_t)((const unsigned char *)address - arena->base);
+}
 
-/* Takes a block of at least `size` bytes at a multiple of 16, of any content. BROOD_ENOMEM with
- * sizes. A block begins 16 bytes after a multiple of 64. */
+/* Takes a block of at least `size` bytes, of any content, that begins 16 bytes after a multiple of
+ * 64. BROOD_ENOMEM with sizes. */
 brood_status bri_arena_alloc(bri_arena *arena, uint64_t size, uint64_t *offset);
 
 /* Gives a block back. 0 is ignored. */
@@ -66,16 +81,13 @@ void bri_arena_free(bri_arena *arena, uint64_t offset);
 /* The bytes that a block really has. */
 uint64_t bri_arena_block_size(const bri_arena *arena, uint64_t offset);
 
-brp_words *bri_arena_words(bri_arena *arena);
-
 /* Figures for tests and statistics. */
 typedef struct bri_arena_use {
     uint64_t reserved;  /* address range */
-    uint64_t committed; /* backed with memory */
-    uint64_t blocks;    /* blocks ever cut, in use or free */
-    uint64_t bytes;     /* what these take */
+    uint64_t committed; /* backed with memory for small blocks */
+    uint64_t cut;       /* bytes of all blocks, with their headers, in use or free */
     uint64_t idle;      /* bytes of free blocks; exact while nobody allocates */
 } bri_arena_use;
-void bri_arena_count(bri_arena *arena, bri_arena_use *use);
+void bri_arena_count(const bri_arena *arena, bri_arena_use *use);
 
 #endif /* BRI_ARENA_H */

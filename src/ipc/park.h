@@ -2,17 +2,16 @@
  * ipc/park.h - sleeping on a word of the arena, so that a death is noticed.
  *
  * The word and the sleeper are published in a table of the arena: a sweep wakes everybody at once
- * (deaths are rare). Besides, nobody sleeps longer than half a second in one go: after that the
- * processes are looked at (bri_proctable_look), so no waiter depends on a supervisor.
+ * (deaths are rare). Besides, nobody sleeps long in one go, at first 25 ms, later half a second:
+ * after that the waiter looks whether its peers live, so no waiter depends on a supervisor.
  *
- * How to wait, with `deaths` read first so that none is missed:
- *
+ *     bri_parking parking = bri_parking_until(deadline);
  *     for (;;) {
- *         uint32_t deaths = bri_proctable_deaths();
+ *         bri_parking_look(&parking);
  *         uint32_t seen = atomic_load(word);
- *         if (done with it: free, or its owner is dead) break;
- *         announce that somebody waits, in the word or beside it, and look again;
- *         if (bri_park(word, seen, deaths, deadline) != BROOD_OK) the time is up;
+ *         if (nothing to wait for: it is free, or its owner is dead) break;
+ *         announce in the word that somebody waits, or beside it and look again;
+ *         if (bri_park(&parking, word, seen) == BRI_PARK_TIMED_OUT) return BROOD_ETIMEDOUT;
  *     }
  */
 #ifndef BRI_PARK_H
@@ -22,33 +21,58 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/deadline.h"
-#include "base/error.h"
+#include "ipc/proctable.h"
 
-/* Sleeps while *word == expected and no death is declared after `deaths`. BROOD_OK for every end
- * but the deadline's: BROOD_ETIMEDOUT (no message). May end without reason. */
-brood_status bri_park(_Atomic uint32_t *word, uint32_t expected, uint32_t deaths,
-                      bri_deadline deadline);
+typedef struct bri_parking {
+    bri_deadline deadline;
+    int64_t slice;
+    uint32_t deaths; /* declared before the waiter looked */
+} bri_parking;
+
+typedef enum bri_park_end {
+    BRI_PARK_WOKEN,    /* woken, or the word has changed, or for no reason */
+    BRI_PARK_SLICE,    /* slept for a slice: time to look whether the peers live */
+    BRI_PARK_TIMED_OUT /* the deadline has passed */
+} bri_park_end;
+
+/* Begins to wait. */
+bri_parking bri_parking_until(bri_deadline deadline);
+
+/* Before each look at the word, so that no death between the look and the sleep is missed. */
+static inline void bri_parking_look(bri_parking *parking)
+{
+    parking->deaths = bri_proctable_deaths();
+}
+
+/* Sleeps while *word == expected and no death is declared. */
+bri_park_end bri_park(bri_parking *parking, _Atomic uint32_t *word, uint32_t expected);
 
 /* Wakes up to `n` sleepers of the word (INT32_MAX: all). A system call: only when somebody has
  * announced himself. */
 void bri_unpark(_Atomic uint32_t *word, int n);
 
 /* Wakes everybody that is parked in the tree. */
-void bri_unpark_everybody(void);
+void bri_unpark_everybody(bri_arena *arena);
+
+/* The process is dead and its sleepers with it. */
+void bri_park_sweep(bri_arena *arena, bri_owner dead);
 
 /*
- * Spinning before sleeping: it pays only while the peer runs on another CPU, so each waiting place
- * of a process learns from its own luck. `spin` belongs to the place (zero at first):
+ * Spinning before sleeping pays only while the peer runs on another CPU, so each waiting place of a
+ * process learns from its own luck: a place that is unlucky spins less and less, and tries now and
+ * then. `place` is zero at first.
  *
- *     for (bri_spin spin = bri_spin_begin(&place); bri_spin_next(&spin);) if (ready) break;
+ *     bri_spin spin = bri_spin_begin(&place);
+ *     while (!ready && bri_spin_next(&spin)) look again;
  *     bri_spin_end(&place, &spin, ready);
  */
 typedef _Atomic uint32_t bri_spin_place;
+
 typedef struct bri_spin {
     uint32_t left;
     uint32_t budget;
 } bri_spin;
+
 bri_spin bri_spin_begin(bri_spin_place *place);
 bool bri_spin_next(bri_spin *spin);
 void bri_spin_end(bri_spin_place *place, const bri_spin *spin, bool lucky);

@@ -9,7 +9,9 @@
 #ifndef BRI_PROCTABLE_H
 #define BRI_PROCTABLE_H
 
-#include "ipc/arena.h"
+#include <stdatomic.h>
+
+#include "ipc/layout.h"
 
 enum { BRI_MAX_PROCESSES = (1 << BRI_OWNER_SLOT_BITS) - 1 };
 
@@ -28,13 +30,23 @@ void bri_proctable_release(bri_owner child);
  * descendants that are dead too, and sweeps. Any number of times. */
 void bri_proctable_died(bri_owner dead);
 
+/* The root enters its own slot in the arena that it makes. */
+brood_status bri_proctable_enter_root(bri_arena *arena);
+
 /* This process; 0 before it has a slot. */
-bri_owner bri_owner_me(void);
+static inline bri_owner bri_owner_me(void)
+{
+    const bri_arena *arena = bri_the_runtime.arena;
+    return arena == NULL ? 0 : arena->me;
+}
 
 /* Whether the process is dead, by the table alone: quick; and the same asking the system, declaring
  * it dead if so. Both true for a process that is long forgotten. Flag bits are ignored. */
 bool bri_owner_is_dead(bri_owner owner);
 bool bri_owner_check(bri_owner owner);
+
+/* As bri_owner_check, but asks the system only now and then: for those that try again and again. */
+bool bri_owner_check_sometimes(bri_owner owner);
 
 /* Looks at a few processes of the table in turn and declares the dead ones: for waiters that do not
  * know whom they wait for. */
@@ -44,6 +56,9 @@ void bri_proctable_look(void);
 int64_t bri_owner_pid(bri_owner owner);
 
 /* Grows with each death that is declared: see ipc/park.h. */
-uint32_t bri_proctable_deaths(void);
+static inline uint32_t bri_proctable_deaths(void)
+{
+    return atomic_load(&bri_the_runtime.arena->head->deaths);
+}
 
 #endif /* BRI_PROCTABLE_H */

@@ -14,73 +14,94 @@
 #define BRI_SHARED_H
 
 #include "data/object.h"
-#include "ipc/arena.h"
+#include "ipc/layout.h"
+
+enum { BRI_LOOSE = 2 };
+
+typedef enum bri_holder_state {
+    BRI_HOLDER_FREE,
+    BRI_HOLDER_HELD,
+    BRI_HOLDER_ENDING /* the last holder of all: the object is being destroyed */
+} bri_holder_state;
 
 typedef struct bri_shared bri_shared;
 typedef struct bri_shared_class bri_shared_class;
 
-/* This process's share in an object; swept when it dies. In the arena. */
-typedef struct bri_holder bri_holder;
+/* This process's share in an object: its holder record, in the arena. */
+typedef struct bri_holder {
+    _Atomic uint64_t next;   /* offset of the process's next record; fixed once it is linked */
+    _Atomic uint64_t object; /* offset of the block; while the record is free: the next free one */
+    _Atomic uint64_t generation;
+    _Atomic uint32_t state; /* bri_holder_state */
+    _Atomic uint32_t held;  /* the class's: units of a semaphore and the like */
+    /* The class's: blocks that are not yet, or no more, reachable from the object. */
+    _Atomic uint64_t loose[BRI_LOOSE];
+} bri_holder;
 
 struct bri_shared_class {
-    bri_object_class type; /* name as in pickles; the functions are bri_shared_... below, or NULL */
-    uint32_t kind;         /* its number in the arena, 1..; unique */
+    bri_object_class type; /* its name, and the functions below; rebuild is the class's own */
+    uint32_t kind;         /* its number in the arena, 1 to 31 */
     size_t local_size;     /* of the local struct, which begins with a bri_shared */
-    /* Any may be NULL. The local side of a new attachment, and its end. */
+    /* Any may be NULL. The local side of a new attachment (also after fork, again), and its end. */
     brood_status (*open)(bri_shared *object);
     void (*close)(bri_shared *object);
     /* Frees what the body owns in the arena, not the body. Whoever does it may be killed, then
      * another process begins again: unlink first, then free. */
     void (*destroy)(bri_arena *arena, void *body);
-    /* A holder died: gives back what it had (`holder` tells). May be called twice. */
+    /* A holder died: gives back what it had. May be called twice. */
     void (*holder_died)(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
 };
 
 /* The local struct of an object, the same for all handles in this process. */
 struct bri_shared {
-    const bri_shared_class *type;
+    const bri_shared_class *class;
     void *body; /* in the arena, at a multiple of 64; NULL when a fork could not take it over */
     bri_holder *holder;
-    uint64_t offset;
+    uint64_t offset; /* of the block: with the generation, the reference */
     uint64_t generation;
     uint32_t uses; /* handles and values of this process; under the table's lock */
     bri_shared *next;
 };
 
-/* Units of a semaphore and the like that this process holds. */
-_Atomic uint32_t *bri_holder_held(bri_holder *holder);
+/* What completes the zeroed body of a new object before anybody else can see it. */
+typedef brood_status (*bri_shared_fill)(bri_arena *arena, void *body, const void *context);
 
 /* Makes the class known by name and number; when its layer starts. */
-brood_status bri_shared_class_add(const bri_shared_class *type);
+brood_status bri_shared_class_add(const bri_shared_class *class);
 
-/* Makes an object with a zeroed body of `size` bytes; `fill` (may be NULL) completes it before
- * anybody else can see it; when it fails nothing is left. `what` is for "could not <what>". */
-brood_status bri_shared_create(const bri_shared_class *type, size_t size, const char *what,
-                               brood_status (*fill)(bri_arena *arena, void *body,
-                                                    const void *context),
-                               const void *context, bri_shared **object);
+/* Makes an object with a body of `size` bytes; when `fill` (may be NULL) fails nothing is left.
+ * `what` is for "could not <what>". */
+brood_status bri_shared_create(const bri_shared_class *class, size_t size, const char *what,
+                               bri_shared_fill fill, const void *context, bri_shared **object);
 
-/* One handle more, one less. NULL is ignored by release. */
+/* By reference, which may come from outside. BROOD_ECLOSED when it has ended or never was. */
+brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, uint64_t generation,
+                               bri_shared **object);
+
+/* One handle more, one less; the last one ends this process's share. NULL is ignored by release. */
 brood_status bri_shared_retain(void *object);
 void bri_shared_release(void *object);
 
-/* By reference. BROOD_ECLOSED when it has ended, BROOD_EFORMAT when it never was one of `type`. */
-brood_status bri_shared_attach(const bri_shared_class *type, uint64_t offset, uint64_t generation,
-                               bri_shared **object);
-
 /* The value of an object, and the object in a value (borrowed): for the public pairs
  * brood_lock_value and brood_get_lock. */
-brood_value bri_shared_value(bri_shared *object);
-brood_status bri_shared_get(const bri_shared_class *type, const brood_value *value,
+brood_value bri_shared_value(void *object);
+brood_status bri_shared_get(const bri_shared_class *class, const brood_value *value,
                             bri_shared **object);
 
-/* For bri_object_class: the reference as a tuple; rebuild is the class's own call of
- * bri_shared_rebuild. */
+/* For bri_object_class: the reference as a tuple, and back. */
 brood_status bri_shared_reduce(void *object, bri_transfer *transfer, brood_value *arguments);
-brood_status bri_shared_rebuild(const bri_shared_class *type, const brood_value *arguments,
+brood_status bri_shared_rebuild(const bri_shared_class *class, const brood_value *arguments,
                                 bri_transfer *transfer, void **object);
 
-/* BROOD_ECLOSED for an object that a fork could not take over: "could not <what>: ...". */
-brood_status bri_shared_check(const bri_shared *object, const char *what);
+/* BROOD_ECLOSED for an object that a fork could not take over, BROOD_EINVALID for NULL: "could not
+ * <what>: ...". */
+brood_status bri_shared_check(const void *object, const char *what);
+
+/* A process is dead: gives back its shares. Under the process table's latch; may be cut off and
+ * done again. */
+void bri_shared_sweep(bri_arena *arena, bri_owner dead);
+
+/* Adds the hook for forks. */
+brood_status bri_shared_start(void);
 
 #endif /* BRI_SHARED_H */
