@@ -1,0 +1,36 @@
+/*
+ * queue/parcel.h - long messages: each in a block of the arena, which only its label in the ring
+ * leads to.
+ *
+ * A block that is on its way into the ring, or out of it, is noted in the holder record of its
+ * process, so that it is freed when that dies.
+ */
+#ifndef BRI_PARCEL_H
+#define BRI_PARCEL_H
+
+#include "queue/ring.h"
+
+/* Takes a block and copies the bytes into it. */
+brood_status bri_parcel_make(bri_ring_view *view, const void *data, size_t size, uint64_t *block);
+
+/* The block is no longer this process's: right before its label becomes a message. */
+void bri_parcel_post(bri_ring_view *view, uint64_t block);
+
+/* The block becomes this process's: right before its label, message number `count`, is taken. */
+void bri_parcel_take(bri_ring_view *view, uint64_t block, uint64_t count);
+
+/* After a post: forgets the note. */
+void bri_parcel_posted(bri_ring_view *view, uint64_t block);
+
+/* Frees a block that is this process's. */
+void bri_parcel_end(bri_ring_view *view, uint64_t block);
+
+void *bri_parcel_data(const bri_arena *arena, uint64_t block);
+
+/* What a block weighs in the memory limit. */
+uint64_t bri_parcel_weight(uint64_t size);
+
+/* A process that used the ring has died: frees what was its own. May be cut off and done again. */
+void bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder);
+
+#endif /* BRI_PARCEL_H */
