@@ -1,0 +1,390 @@
+/*
+ * ipc/connection.c - the public connection: a stream with frames, and values as pickles in them.
+ *
+ * One lock a direction, so that a thread may read while another writes. Closing ends the handle at
+ * once, whoever else still has a reference: the other end has to see it.
+ */
+#include "ipc/connection.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/runtime.h"
+#include "core/transfer.h"
+#include "data/pickle.h"
+#include "ipc/frame.h"
+#include "ipc/shared.h"
+#include "platform/clock.h"
+
+enum { KEPT_SCRATCH = 64 << 10 /* bytes that a connection keeps for its next pickle */ };
+
+static const uint64_t DEFAULT_LIMIT = UINT64_C(1) << 30;
+
+struct brood_connection {
+    atomic_int references;
+    brp_handle stream; /* BRP_NO_HANDLE when closed */
+    bool readable;
+    bool writable;
+    bri_mutex *read_lock;
+    bri_frame_reader reader; /* under read_lock */
+    bri_mutex *write_lock;
+    bri_buffer scratch; /* under write_lock */
+    bool cut_off;       /* a message went out in part; under write_lock */
+};
+
+/* ---- making and ending ---- */
+
+static void free_connection(brood_connection *connection)
+{
+    brp_handle_close(&connection->stream);
+    bri_mutex_destroy(connection->read_lock);
+    bri_mutex_destroy(connection->write_lock);
+    bri_frame_fini(&connection->reader);
+    bri_buffer_fini(&connection->scratch);
+    bri_free(connection);
+}
+
+brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
+                                   bool writable)
+{
+    brood_connection *made = bri_calloc(1, sizeof *made);
+    if (made == NULL) {
+        brp_handle_close(&stream);
+        return BROOD_ENOMEM;
+    }
+    atomic_init(&made->references, 1);
+    made->stream = stream;
+    made->readable = readable;
+    made->writable = writable;
+    brood_status status = bri_mutex_create(&made->read_lock);
+    if (status == BROOD_OK)
+        status = bri_mutex_create(&made->write_lock);
+    if (status != BROOD_OK)
+        free_connection(made);
+    else
+        *connection = made;
+    return status;
+}
+
+brood_status brood_pipe(brood_connection **first, brood_connection **second, bool duplex)
+{
+    brp_handle ends[2];
+    BROOD_TRY(bri_runtime_check("make a pipe"));
+    BROOD_TRY(duplex ? brp_stream_pair(ends) : brp_stream_pair_one_way(ends));
+    brood_connection *one, *other;
+    brood_status status = bri_connection_create(&one, ends[0], true, duplex);
+    if (status != BROOD_OK) {
+        brp_handle_close(&ends[1]);
+        return status;
+    }
+    status = bri_connection_create(&other, ends[1], duplex, true);
+    if (status != BROOD_OK) {
+        brood_connection_close(one);
+        return status;
+    }
+    *first = one;
+    *second = other;
+    return BROOD_OK;
+}
+
+static brood_status retain_connection(void *object)
+{
+    atomic_fetch_add(&((brood_connection *)object)->references, 1);
+    return BROOD_OK;
+}
+
+static void release_connection(void *object)
+{
+    brood_connection *connection = object;
+    if (atomic_fetch_sub(&connection->references, 1) == 1)
+        free_connection(connection);
+}
+
+void brood_connection_close(brood_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    brp_handle_close(&connection->stream);
+    release_connection(connection);
+}
+
+/* ---- checks ---- */
+
+static brood_status check(const brood_connection *connection, bool able, const char *what)
+{
+    if (connection == NULL)
+        return bri_fail(BROOD_EINVALID, "could not %s a connection: NULL is none", what);
+    if (!brp_handle_is_set(connection->stream))
+        return bri_fail(BROOD_ECLOSED, "could not %s a connection: it is closed", what);
+    if (!able)
+        return bri_fail(BROOD_ESTATE, "could not %s a connection: it goes the other way only",
+                        what);
+    return BROOD_OK;
+}
+
+static brood_status check_read(const brood_connection *connection)
+{
+    return check(connection, connection != NULL && connection->readable, "read from");
+}
+
+static brood_status check_write(const brood_connection *connection)
+{
+    return check(connection, connection != NULL && connection->writable, "write to");
+}
+
+static bri_deadline deadline_of(brood_ms timeout)
+{
+    return timeout < 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
+}
+
+/* ---- sending ---- */
+
+/* Under write_lock: header and message in one go. */
+static brood_status write_message(brood_connection *connection, const void *data, size_t size,
+                                  bri_deadline deadline)
+{
+    unsigned char header[BRI_FRAME_HEADER];
+    if (connection->cut_off)
+        return bri_fail(BROOD_EBROKEN, "could not write to a connection: an earlier message went "
+                                       "out in part");
+    brp_bytes parts[2] = {{header, bri_frame_header(size, header)}, {data, size}};
+    size_t written = 0;
+    brood_status status =
+        brp_stream_write_all(connection->stream, parts, size == 0 ? 1 : 2, &written, deadline);
+    if (status != BROOD_OK && written != 0)
+        connection->cut_off = true;
+    return status;
+}
+
+brood_status brood_connection_send_bytes(brood_connection *connection, const void *data,
+                                         size_t size, brood_ms timeout)
+{
+    BROOD_TRY(check_write(connection));
+    bri_deadline deadline = deadline_of(timeout);
+    bri_mutex_lock(connection->write_lock);
+    brood_status status = write_message(connection, data, size, deadline);
+    bri_mutex_unlock(connection->write_lock);
+    return status;
+}
+
+brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
+                                 bri_deadline deadline)
+{
+    BROOD_TRY(check_write(connection));
+    struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
+    bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
+    bri_mutex_lock(connection->write_lock);
+    bri_buffer *buffer = &connection->scratch;
+    bri_buffer_reset(buffer);
+    brood_status status = bri_pickle_write(value, &options, buffer);
+    if (status == BROOD_OK)
+        status = write_message(connection, buffer->data, buffer->length, deadline);
+    if (buffer->capacity > KEPT_SCRATCH)
+        bri_buffer_fini(buffer);
+    bri_mutex_unlock(connection->write_lock);
+    return status;
+}
+
+brood_status brood_connection_send(brood_connection *connection, brood_value value,
+                                   brood_ms timeout)
+{
+    brood_status status = bri_connection_send(connection, &value, deadline_of(timeout));
+    brood_value_clear(&value);
+    return status;
+}
+
+/* ---- receiving ---- */
+
+brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
+                                 bri_deadline deadline)
+{
+    const void *data;
+    size_t size;
+    BROOD_TRY(check_read(connection));
+    struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
+    bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
+    bri_mutex_lock(connection->read_lock);
+    brood_status status = bri_frame_read(&connection->reader, connection->stream, DEFAULT_LIMIT,
+                                         &data, &size, deadline);
+    if (status == BROOD_OK) {
+        status = bri_pickle_read(data, size, &options, value, NULL);
+        bri_frame_done(&connection->reader);
+    }
+    bri_mutex_unlock(connection->read_lock);
+    return status;
+}
+
+brood_status brood_connection_recv(brood_connection *connection, brood_value *value,
+                                   brood_ms timeout)
+{
+    return bri_connection_recv(connection, value, deadline_of(timeout));
+}
+
+brood_status brood_connection_recv_bytes(brood_connection *connection, size_t limit, void **data,
+                                         size_t *size, brood_ms timeout)
+{
+    const void *there;
+    size_t length;
+    BROOD_TRY(check_read(connection));
+    bri_deadline deadline = deadline_of(timeout);
+    bri_mutex_lock(connection->read_lock);
+    brood_status status =
+        bri_frame_read(&connection->reader, connection->stream, limit == 0 ? DEFAULT_LIMIT : limit,
+                       &there, &length, deadline);
+    if (status == BROOD_OK)
+        status = bri_frame_take(&connection->reader, data);
+    if (status == BROOD_OK)
+        *size = length;
+    bri_mutex_unlock(connection->read_lock);
+    return status;
+}
+
+brood_status brood_connection_recv_bytes_into(brood_connection *connection, void *data, size_t room,
+                                              size_t *size, brood_ms timeout)
+{
+    const void *there;
+    size_t length;
+    BROOD_TRY(check_read(connection));
+    bri_deadline deadline = deadline_of(timeout);
+    bri_mutex_lock(connection->read_lock);
+    brood_status status = bri_frame_read(&connection->reader, connection->stream, DEFAULT_LIMIT,
+                                         &there, &length, deadline);
+    if (status == BROOD_OK) {
+        *size = length;
+        if (length > room) {
+            status = bri_fail(BROOD_ETOOLONG,
+                              "could not read from a connection: the message has %zu bytes, there "
+                              "is room for %zu",
+                              length, room);
+        } else {
+            if (length != 0)
+                memcpy(data, there, length);
+            bri_frame_done(&connection->reader);
+        }
+    }
+    bri_mutex_unlock(connection->read_lock);
+    return status;
+}
+
+/* ---- asking ---- */
+
+brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready)
+{
+    BROOD_TRY(check_read(connection));
+    bri_mutex_lock(connection->read_lock);
+    *is_ready = bri_frame_is_ready(&connection->reader);
+    bri_mutex_unlock(connection->read_lock);
+    *watch = (brp_watch){connection->stream, BRP_WATCH_STREAM, false};
+    return BROOD_OK;
+}
+
+brood_status brood_connection_poll(brood_connection *connection, brood_ms timeout)
+{
+    brp_watch watch;
+    bool is_ready;
+    BROOD_TRY(bri_connection_watch(connection, &watch, &is_ready));
+    return is_ready ? BROOD_OK : brp_stream_poll(connection->stream, deadline_of(timeout));
+}
+
+intptr_t brood_connection_fileno(const brood_connection *connection)
+{
+    return connection == NULL ? BRP_NO_HANDLE.value : connection->stream.value;
+}
+
+bool brood_connection_is_readable(const brood_connection *connection)
+{
+    return connection != NULL && connection->readable;
+}
+
+bool brood_connection_is_writable(const brood_connection *connection)
+{
+    return connection != NULL && connection->writable;
+}
+
+/* ---- values ---- */
+
+/* The handle's number, the directions, and the bytes that were read and belong to messages that
+ * nobody has taken yet. */
+static brood_status reduce_connection(void *object, bri_transfer *transfer, brood_value *arguments)
+{
+    brood_connection *connection = object;
+    int64_t number;
+    BROOD_TRY(check(connection, true, "send"));
+    bri_mutex_lock(connection->read_lock);
+    const bri_frame_reader *reader = &connection->reader;
+    brood_status status =
+        reader->has_header
+            ? bri_fail(BROOD_ESTATE,
+                       "could not send a connection: a part of a message was received from it")
+            : bri_transfer_add(transfer, connection->stream, &number);
+    brood_value tuple = {0};
+    if (status == BROOD_OK) {
+        const void *ahead =
+            reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
+        tuple = brood_pack("(ibby)", number, connection->readable, connection->writable, ahead,
+                           reader->end - reader->begin);
+        if (tuple.kind == BROOD_INVALID)
+            status = brood_last_error()->status;
+    }
+    bri_mutex_unlock(connection->read_lock);
+    if (status == BROOD_OK)
+        *arguments = tuple;
+    return status;
+}
+
+static brood_status put_ahead(brood_connection *connection, const void *data, size_t size)
+{
+    return size == 0 ? BROOD_OK : bri_frame_put_ahead(&connection->reader, data, size);
+}
+
+static brood_status rebuild_connection(const brood_value *arguments, bri_transfer *transfer,
+                                       void **object)
+{
+    int64_t number;
+    bool readable, writable;
+    const void *ahead;
+    size_t size;
+    brp_handle stream;
+    brood_connection *made;
+    BROOD_TRY(brood_unpack(arguments, "(ibby)", &number, &readable, &writable, &ahead, &size));
+    BROOD_TRY(bri_transfer_take(transfer, number, &stream));
+    BROOD_TRY(bri_connection_create(&made, stream, readable, writable));
+    brood_status status = put_ahead(made, ahead, size);
+    if (status != BROOD_OK)
+        brood_connection_close(made);
+    else
+        *object = made;
+    return status;
+}
+
+const bri_object_class bri_connection_class = {
+    .name = "Connection",
+    .retain = retain_connection,
+    .release = release_connection,
+    .reduce = reduce_connection,
+    .rebuild = rebuild_connection,
+};
+
+brood_status bri_ipc_start(void)
+{
+    BROOD_TRY(bri_class_add(&bri_connection_class));
+    return bri_shared_start();
+}
+
+brood_value brood_connection_value(brood_connection *connection)
+{
+    if (connection == NULL) {
+        bri_fail(BROOD_EINVALID, "could not make a value of a connection: NULL is none");
+        return (brood_value){0};
+    }
+    return bri_object_value(&bri_connection_class, connection);
+}
+
+brood_status brood_get_connection(const brood_value *value, brood_connection **connection)
+{
+    void *found;
+    BROOD_TRY(bri_object_get(value, &bri_connection_class, &found));
+    *connection = found;
+    return BROOD_OK;
+}

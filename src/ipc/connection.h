@@ -1,0 +1,29 @@
+/*
+ * ipc/connection.h - what the layers above need of a connection.
+ */
+#ifndef BRI_CONNECTION_H
+#define BRI_CONNECTION_H
+
+#include <brood/connection.h>
+
+#include "base/deadline.h"
+#include "data/object.h"
+#include "platform/waitmany.h"
+
+/* Makes a connection of one end of a stream. The handle is moved in, also on failure. */
+brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
+                                   bool writable);
+
+/* What to wait for. True: a message (or the end) is there already, no wait is needed. Fails when
+ * the connection is closed or cannot be read. */
+brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready);
+
+/* With a deadline in place of a time-out. */
+brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
+                                 bri_deadline deadline);
+brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
+                                 bri_deadline deadline);
+
+extern const bri_object_class bri_connection_class;
+
+#endif /* BRI_CONNECTION_H */
