@@ -1,19 +1,19 @@
 /*
- * brood/pickle.h - values as bytes, in Python's pickle format; data only, nothing in it is ever run.
+ * brood/pickle.h - values as bytes, in Python's pickle format; data only, nothing in it is ever
+ * run.
  *
  * What is read as what:
  *
- *   None, bool, int, float, str, bytes,    the value of that name; a big int as BROOD_BIGINT, a bytearray as bytes that
- *   bytearray, list, tuple, dict, set,     brood_value_is_mutable_bytes tells
- *   frozenset
- *   exceptions                             BROOD_ERROR: those of builtins, and classes called ...Error, ...Exception,
- *                                          ...Warning, with arguments and attributes
- *   brood's own objects                    BROOD_OBJECT, where they can travel; refused here
- *   anything else                          BROOD_OPAQUE: the object with all that hangs on it; written back it is an
- *                                          equal object again, circles and identity inside it included
+ *   plain data        the value of that name; a big int is a BROOD_BIGINT, a bytearray is bytes
+ * that brood_value_is_mutable_bytes tells from others exceptions        BROOD_ERROR with arguments
+ * and attributes: the classes of builtins, and those called ...Error, ...Exception, ...Warning
+ *   brood's objects   BROOD_OBJECT where they can travel; refused by the functions here
+ *   anything else     BROOD_OPAQUE: the object with all that hangs on it; written back it is an
+ *                     equal object again, circles and identity inside it included
  *
- * Values are trees, pickles are graphs: a list that stands in two places is read as two lists, and one that contains
- * itself is refused. Persistent ids and extension codes are refused: only their writer knows what they stand for.
+ * Values are trees, pickles are graphs: a list that stands in two places is read as two lists, and
+ * one that contains itself is refused. Persistent ids and extension codes are refused: only their
+ * writer knows what they stand for.
  */
 #ifndef BROOD_PICKLE_H
 #define BROOD_PICKLE_H
@@ -30,24 +30,25 @@ typedef struct brood_pickle_limits {
 } brood_pickle_limits;
 
 /*
- * Writes a value as a pickle of protocol 4, as Python 3.4 and later read it. `*data` is new memory, to be freed with
- * brood_free.
+ * Writes a value as a pickle of protocol 4, as Python 3.4 and later read it. `*data` is new memory,
+ * to be freed with brood_free.
  *
  * Errors:  BROOD_ENOTSUP  an object is inside: it can only travel between processes of one tree.
  *          BROOD_ENOMEM   and the status of an invalid value.
  * Blocks:  no.
  * Threads: safe, as long as nobody changes the value.
- * Python:  pickle.dumps(value, protocol=4). Nothing is written once and referred to afterwards, but inside opaques.
+ * Python:  pickle.dumps(value, protocol=4). Nothing is written once and referred to afterwards, but
+ * inside opaques.
  */
 BROOD_API brood_status brood_pickle_dumps(const brood_value *value, void **data, size_t *size);
 
 /*
- * Reads a pickle of any protocol, 0 to 5, binary or text. The bytes may come from anywhere: reading them runs nothing,
- * and takes no more memory than the limits say, nor more than what is really there calls for. NULL limits mean the
- * defaults.
+ * Reads a pickle of any protocol, 0 to 5, binary or text. The bytes may come from anywhere: reading
+ * them runs nothing, and takes no more memory than the limits say, nor more than what is really
+ * there calls for. NULL limits mean the defaults.
  *
- * Errors:  BROOD_EFORMAT   cut short, malformed, bytes after its end, a key that cannot be one, a container that
- *                          contains itself; the message tells the place.
+ * Errors:  BROOD_EFORMAT   cut short, malformed, bytes after its end, a container that contains
+ *                          itself; the message tells the place.
  *          BROOD_EVERSION  a protocol newer than 5.
  *          BROOD_ENOTSUP   a persistent id, an extension code, a brood object.
  *          BROOD_ELIMIT    a limit is reached.
@@ -57,8 +58,8 @@ BROOD_API brood_status brood_pickle_dumps(const brood_value *value, void **data,
  * Threads: safe.
  * Python:  pickle.loads(data), for text of Python 2 with its default encoding, ASCII.
  */
-BROOD_API brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickle_limits *limits,
-                                          brood_value *value);
+BROOD_API brood_status brood_pickle_loads(const void *data, size_t size,
+                                          const brood_pickle_limits *limits, brood_value *value);
 
 BROOD_END_DECLS
 

@@ -1,19 +1,20 @@
 /*
  * brood/value.h - the values that travel between processes: Python's plain data in C.
  *
- * A brood_value is 16 bytes and passed by value. Scalars need no freeing; strings, bytes and containers own their
- * content, which brood_value_clear frees. A brood_value argument that is not a pointer is *moved in*, also when the
- * call fails: afterwards the caller must not use or clear it. Copying is brood_value_copy; assigning a brood_value
- * moves it.
+ * A brood_value is 16 bytes and passed by value. Scalars need no freeing; strings, bytes and
+ * containers own their content, which brood_value_clear frees. A brood_value argument that is not a
+ * pointer is *moved in*, also when the call fails: afterwards the caller must not use or clear it.
+ * Copying is brood_value_copy; assigning a brood_value moves it.
  *
- * Pointers that are got from a value (items, texts) are borrowed. A text lives as long as the value that owns it, also
- * when that is moved; a `const brood_value *` into a container lives until the container is changed or cleared.
+ * Pointers that are got from a value (items, texts) are borrowed. A text lives as long as the value
+ * that owns it, also when that is moved; a `const brood_value *` into a container lives until the
+ * container is changed or cleared.
  *
  * What holds for every function here unless it says otherwise:
  * Errors:  outputs are untouched on failure; BROOD_ENOMEM is possible wherever something is made.
  * Blocks:  no.
- * Threads: safe for different values; one value may be read by many threads as long as none changes it.
- * Fork:    values are plain memory; the child has its own.
+ * Threads: safe for different values; one value may be read by many threads as long as none changes
+ * it. Fork:    values are plain memory; the child has its own.
  */
 #ifndef BROOD_VALUE_H
 #define BROOD_VALUE_H
@@ -36,7 +37,8 @@ typedef enum brood_kind {
     BROOD_INT,    /* -2^63 .. 2^63-1 */
     BROOD_BIGINT, /* any other integer; never one that an int can hold */
     BROOD_FLOAT,
-    BROOD_STR,   /* UTF-8; lone surrogates as three bytes each, as Python's "surrogatepass" writes them */
+    BROOD_STR,   /* UTF-8; lone surrogates as three bytes each, as Python's "surrogatepass" writes
+                    them */
     BROOD_BYTES, /* also Python's bytearray, see brood_value_is_mutable_bytes */
     BROOD_LIST,
     BROOD_TUPLE,
@@ -45,7 +47,8 @@ typedef enum brood_kind {
     BROOD_FROZENSET,
     BROOD_OBJECT, /* a brood lock, queue, connection, ... by reference */
     BROOD_OPAQUE, /* a foreign pickled object, kept whole */
-    BROOD_ERROR   /* an exception: kind ("ValueError", or "module.Name" outside builtins) and arguments */
+    BROOD_ERROR   /* an exception: kind ("ValueError", or "module.Name" outside builtins) and
+                     arguments */
 } brood_kind;
 
 struct bri_heap; /* what a value that does not fit into 8 bytes points at */
@@ -61,17 +64,18 @@ typedef struct brood_value {
     } as;
 } brood_value;
 
-/* How deep containers may be nested: making a deeper value fails with BROOD_ELIMIT. So whatever walks through values,
- * clearing included, needs a bounded stack. */
+/* How deep containers may be nested: making a deeper value fails with BROOD_ELIMIT. So whatever
+ * walks through values, clearing included, needs a bounded stack. */
 #define BROOD_MAX_DEPTH 1000
 
 /*
  * ---- Making values ----
  *
- * A maker that fails returns a value of kind BROOD_INVALID, and the last error says why. Putting an invalid value
- * anywhere (brood_append, brood_pack "v", brood_call_return, ...) fails with the status of the maker, so makers can be
- * nested and only the outermost call has to be checked. Clearing an invalid value does nothing. A zero-initialised
- * brood_value is invalid as well; using it fails with BROOD_EINVALID.
+ * A maker that fails returns a value of kind BROOD_INVALID, and the last error says why. Putting an
+ * invalid value anywhere (brood_append, brood_pack "v", brood_call_return, ...) fails with the
+ * status of the maker, so makers can be nested and only the outermost call has to be checked.
+ * Clearing an invalid value does nothing. A zero-initialised brood_value is invalid as well; using
+ * it fails with BROOD_EINVALID.
  */
 
 BROOD_API brood_value brood_none(void);
@@ -82,8 +86,8 @@ BROOD_API brood_value brood_int(int64_t value);
 BROOD_API brood_value brood_uint(uint64_t value);
 BROOD_API brood_value brood_float(double value);
 
-/* An integer of any size from little-endian two's complement, the form of Python's int.to_bytes(n, "little",
- * signed=True). No bytes at all are 0. */
+/* An integer of any size from little-endian two's complement, the form of Python's int.to_bytes(n,
+ * "little", signed=True). No bytes at all are 0. */
 BROOD_API brood_value brood_bigint(const void *little_endian, size_t size);
 
 /*
@@ -97,19 +101,20 @@ BROOD_API brood_value brood_int_text(const char *text);
 /*
  * A str from NUL-terminated UTF-8; the second form takes a size, and the text may contain NULs.
  *
- * Errors: BROOD_EFORMAT   not UTF-8. Text of doubtful origin, such as file names on POSIX: brood_str_escaped.
- *         BROOD_EINVALID  the text is NULL.
+ * Errors: BROOD_EFORMAT   not UTF-8. Text of doubtful origin, such as file names on POSIX:
+ * brood_str_escaped. BROOD_EINVALID  the text is NULL.
  */
 BROOD_API brood_value brood_str(const char *text);
 BROOD_API brood_value brood_str_n(const char *text, size_t size);
 
-/* A str from any bytes: each byte b that is not part of UTF-8 becomes the lone surrogate U+DC00+b. Never refuses.
- * Python: bytes.decode("utf-8", "surrogateescape"), as os.fsdecode does. */
+/* A str from any bytes: each byte b that is not part of UTF-8 becomes the lone surrogate U+DC00+b.
+ * Never refuses. Python: bytes.decode("utf-8", "surrogateescape"), as os.fsdecode does. */
 BROOD_API brood_value brood_str_escaped(const char *text, size_t size);
 
 BROOD_API brood_value brood_bytes(const void *data, size_t size);
 
-/* Bytes that Python will see as a bytearray. To C there is no difference, except that they cannot be a key. */
+/* Bytes that Python will see as a bytearray. To C there is no difference, except that they cannot
+ * be a key. */
 BROOD_API brood_value brood_bytearray(const void *data, size_t size);
 
 /* Empty containers; they take no memory until something is put in. */
@@ -122,35 +127,38 @@ BROOD_API brood_value brood_frozenset(void);
 BROOD_API brood_value brood_tuple(size_t n);
 
 /*
- * An error with one argument, the message (none if it is NULL; made a str as brood_str_escaped does). The kind is the
- * name of an exception class: "ValueError" for those of Python's builtins, "package.module.Name" for others.
+ * An error with one argument, the message (none if it is NULL; made a str as brood_str_escaped
+ * does). The kind is the name of an exception class: "ValueError" for those of Python's builtins,
+ * "package.module.Name" for others.
  *
  * Errors: BROOD_EINVALID  the kind is no name.
  */
 BROOD_API brood_value brood_error_value(const char *kind, const char *message);
 
-/* An error with a tuple of arguments, which is moved in. Errors: as above; BROOD_ETYPE if it is no tuple. */
+/* An error with a tuple of arguments, which is moved in. Errors: as above; BROOD_ETYPE if it is no
+ * tuple. */
 BROOD_API brood_value brood_error_from(const char *kind, brood_value arguments);
 
 /* ---- Whole values ---- */
 
-/* Frees what the value owns and leaves an invalid value. NULL, scalars and invalid values are fine. */
+/* Frees what the value owns and leaves an invalid value. NULL, scalars and invalid values are fine.
+ */
 BROOD_API void brood_value_clear(brood_value *value);
 
 /* Moves a value out of a variable, which is invalid afterwards. */
 BROOD_API brood_value brood_value_take(brood_value *value);
 
-/* Makes an independent copy. Texts, errors and opaques cannot change and are shared inside; objects are referred to.
- * Errors: those of an invalid value. Python: copy.deepcopy. */
+/* Makes an independent copy. Texts, errors and opaques cannot change and are shared inside; objects
+ * are referred to. Errors: those of an invalid value. Python: copy.deepcopy. */
 BROOD_API brood_status brood_value_copy(const brood_value *value, brood_value *copy);
 
 /*
- * Whether two values are equal as Python's == has it: numbers by value whatever their kinds are (True == 1 == 1.0,
- * exact also for big ones), a list never equals a tuple, a set may equal a frozenset, bytes a bytearray; dicts and
- * sets in any order.
+ * Whether two values are equal as Python's == has it: numbers by value whatever their kinds are
+ * (True == 1 == 1.0, exact also for big ones), a list never equals a tuple, a set may equal a
+ * frozenset, bytes a bytearray; dicts and sets in any order.
  *
- * Python: nan equals nothing, also not itself: there is no identity of values. Errors are compared by kind, arguments
- *         and attributes, where Python compares identity; opaques by their pickled form.
+ * Python: nan equals nothing, also not itself: there is no identity of values. Errors are compared
+ * by kind, arguments and attributes, where Python compares identity; opaques by their pickled form.
  */
 BROOD_API bool brood_value_equal(const brood_value *a, const brood_value *b);
 
@@ -159,16 +167,19 @@ BROOD_API brood_kind brood_value_kind(const brood_value *value);
 /* "list" for BROOD_LIST; "int" also for BROOD_BIGINT; "?" for a number that is none. */
 BROOD_API const char *brood_kind_name(brood_kind kind);
 
-/* Items of a container, entries of a dict, bytes of a str or bytes; else 0. Python: len, but for str. */
+/* Items of a container, entries of a dict, bytes of a str or bytes; else 0. Python: len, but for
+ * str. */
 BROOD_API size_t brood_value_length(const brood_value *value);
 
 /*
- * Python's repr as new NUL-terminated UTF-8, to be freed with brood_free. It does not depend on the locale. Opaques are
- * shown as <opaque module.Name>, objects as <brood Name>; an integer of more than 20,000 digits in hexadecimal.
+ * Python's repr as new NUL-terminated UTF-8, to be freed with brood_free. It does not depend on the
+ * locale. Opaques are shown as <opaque module.Name>, objects as <brood Name>; an integer of more
+ * than 20,000 digits in hexadecimal.
  */
 BROOD_API brood_status brood_value_repr(const brood_value *value, char **text);
 
-/* Writes the same to a stream, with a newline; for people. Errors: BROOD_EOS the stream takes no more. */
+/* Writes the same to a stream, with a newline; for people. Errors: BROOD_EOS the stream takes no
+ * more. */
 BROOD_API brood_status brood_value_print(const brood_value *value, FILE *stream);
 
 /* Frees memory that a brood function gave to be freed. NULL is ignored. */
@@ -194,14 +205,16 @@ BROOD_API void brood_free(void *memory);
  *   <...>    its items                   set
  *   {k:v..}  keys and items in turns     dict; a key may be anything that can be one
  *
- * Blanks, commas and colons between items are for the reader only. A format of several items outside of brackets makes
- * a tuple of them: "is" is "(is)".
+ * Blanks, commas and colons between items are for the reader only. A format of several items
+ * outside of brackets makes a tuple of them: "is" is "(is)".
  *
- * Mind `i`: what is passed must be an int, as literals are. An int64_t needs `l`, a size_t needs `u` and a cast to
- * uint64_t: the compiler cannot check this. (brood_unpack has no such trap: there `i` always stores an int64_t.)
+ * Mind `i`: what is passed must be an int, as literals are. An int64_t needs `l`, a size_t needs
+ * `u` and a cast to uint64_t: the compiler cannot check this. (brood_unpack has no such trap: there
+ * `i` always stores an int64_t.)
  *
- * A failure returns an invalid value; all `v` arguments are cleared then, also those behind the place that failed. Only
- * a format that is malformed itself may leave those behind the malformed place alone.
+ * A failure returns an invalid value; all `v` arguments are cleared then, also those behind the
+ * place that failed. Only a format that is malformed itself may leave those behind the malformed
+ * place alone.
  *
  * Errors: BROOD_EINVALID  the format is malformed.
  *         BROOD_EFORMAT   a text is not UTF-8.
@@ -232,12 +245,14 @@ BROOD_API brood_value brood_pack_va(const char *format, va_list arguments);
  *   x        nothing                       anything; it is passed over
  *   [...]    its items                     a list
  *   (...)    its items                     a tuple or a list
- *   {s:..}   const char *, its items       a dict with this key; `i` takes an int as key. Other keys do not matter
- *   {s?:..}                                the same, and the key may be missing: its outputs are untouched
+ *   {s:..}   const char *, its items       a dict with this key; other keys do not matter
+ *   {i:..}   int, its items                the same with an int as key
+ *   {s?:..}                                the key may be missing: its outputs are untouched
  *
- * Among items `|` begins those that may be missing at the end (their outputs are untouched), and a `*` at the end lets
- * any more follow. A format of several items outside of brackets takes a tuple or list. Any output pointer may be NULL:
- * then it is only checked. Pointers to values, texts and bytes are borrowed from the value.
+ * Among items `|` begins those that may be missing at the end (their outputs are untouched), and a
+ * `*` at the end lets any more follow. A format of several items outside of brackets takes a tuple
+ * or list. Any output pointer may be NULL: then it is only checked. Pointers to values, texts and
+ * bytes are borrowed from the value.
  *
  * On failure nothing at all was stored, and the last error tells the place in the format.
  *
@@ -251,11 +266,14 @@ BROOD_API brood_value brood_pack_va(const char *format, va_list arguments);
 BROOD_API brood_status brood_unpack(const brood_value *value, const char *format, ...);
 
 /* The same with a va_list, which is left as it was. */
-BROOD_API brood_status brood_unpack_va(const brood_value *value, const char *format, va_list arguments);
+BROOD_API brood_status brood_unpack_va(const brood_value *value, const char *format,
+                                       va_list arguments);
 
-/* As brood_unpack, but the format is always that of the items of a list or tuple: "i" takes one of exactly one int. */
+/* As brood_unpack, but the format is always that of the items of a list or tuple: "i" takes one of
+ * exactly one int. */
 BROOD_API brood_status brood_unpack_items(const brood_value *sequence, const char *format, ...);
-BROOD_API brood_status brood_unpack_items_va(const brood_value *sequence, const char *format, va_list arguments);
+BROOD_API brood_status brood_unpack_items_va(const brood_value *sequence, const char *format,
+                                             va_list arguments);
 
 /*
  * ---- Reading scalars ----
@@ -273,15 +291,16 @@ BROOD_API brood_status brood_get_uint(const brood_value *value, uint64_t *out);
 /* A float; also an int of any size, rounded to the nearest double. */
 BROOD_API brood_status brood_get_float(const brood_value *value, double *out);
 
-/* An integer of any size as little-endian two's complement, sign-extended to all `size` bytes. BROOD_ERANGE if it needs
- * more; brood_bigint_size is always enough. Decimal digits: brood_value_repr. */
+/* An integer of any size as little-endian two's complement, sign-extended to all `size` bytes.
+ * BROOD_ERANGE if it needs more; brood_bigint_size is always enough. Decimal digits:
+ * brood_value_repr. */
 BROOD_API brood_status brood_get_bigint(const brood_value *value, void *little_endian, size_t size);
 
 /* The bytes that brood_get_bigint needs at most; 0 if the value is no integer. */
 BROOD_API size_t brood_bigint_size(const brood_value *value);
 
-/* A str: NUL-terminated, `*size` without the NUL. With a NULL `size` a str that contains NULs is refused with
- * BROOD_EFORMAT, because the caller would see only its beginning. */
+/* A str: NUL-terminated, `*size` without the NUL. With a NULL `size` a str that contains NULs is
+ * refused with BROOD_EFORMAT, because the caller would see only its beginning. */
 BROOD_API brood_status brood_get_str(const brood_value *value, const char **text, size_t *size);
 
 /* Bytes; never a NULL pointer, and a NUL (which does not count) follows them. */
@@ -299,12 +318,14 @@ BROOD_API bool brood_value_is_mutable_bytes(const brood_value *value);
  *         and those of an invalid item.
  */
 
-/* Borrows an item; NULL if there is none at the index, or the value is no list or tuple. Never sets the last error. */
+/* Borrows an item; NULL if there is none at the index, or the value is no list or tuple. Never sets
+ * the last error. */
 BROOD_API const brood_value *brood_item(const brood_value *sequence, size_t index);
 
 BROOD_API brood_status brood_append(brood_value *list, brood_value item);
 
-/* Puts an item before the one at `index`; behind the last one if there is none. Python: list.insert. */
+/* Puts an item before the one at `index`; behind the last one if there is none. Python:
+ * list.insert. */
 BROOD_API brood_status brood_insert(brood_value *list, size_t index, brood_value item);
 
 /* Replaces an item. Tuples may be changed too: they are being built. */
@@ -316,7 +337,8 @@ BROOD_API brood_status brood_take_item(brood_value *sequence, size_t index, broo
 /* Moves an item out; those behind it move up. Python: list.pop. */
 BROOD_API brood_status brood_list_pop(brood_value *list, size_t index, brood_value *item);
 
-/* Removes the items from `start` up to, without, `stop`; indices behind the end mean the end. Python: del list[a:b]. */
+/* Removes the items from `start` up to, without, `stop`; indices behind the end mean the end.
+ * Python: del list[a:b]. */
 BROOD_API brood_status brood_list_remove(brood_value *list, size_t start, size_t stop);
 
 /* Appends the items of a list or tuple, which is moved in. Python: list.extend. */
@@ -325,9 +347,10 @@ BROOD_API brood_status brood_list_extend(brood_value *list, brood_value items);
 /* Makes room for `n` items in all, so that appending up to there cannot fail for lack of memory. */
 BROOD_API brood_status brood_list_reserve(brood_value *list, size_t n);
 
-/* Copies the items from `start` up to, without, `stop` into a new list or tuple; indices behind the end mean the end.
- * Python: sequence[a:b]. */
-BROOD_API brood_status brood_slice(const brood_value *sequence, size_t start, size_t stop, brood_value *slice);
+/* Copies the items from `start` up to, without, `stop` into a new list or tuple; indices behind the
+ * end mean the end. Python: sequence[a:b]. */
+BROOD_API brood_status brood_slice(const brood_value *sequence, size_t start, size_t stop,
+                                   brood_value *slice);
 
 /* The index of the first item that equals `item`; SIZE_MAX if there is none. */
 BROOD_API size_t brood_index_of(const brood_value *sequence, const brood_value *item);
@@ -335,18 +358,20 @@ BROOD_API size_t brood_index_of(const brood_value *sequence, const brood_value *
 /*
  * ---- Dicts ----
  *
- * Keys may be none, numbers, str, bytes, objects, opaques, errors, and tuples and frozensets of such. Looking up, putting
- * and removing take constant time, with keys chosen by an enemy too. A nan can be put, but never found.
+ * Keys may be none, numbers, str, bytes, objects, opaques, errors, and tuples and frozensets of
+ * such. Looking up, putting and removing take constant time, with keys chosen by an enemy too. A
+ * nan can be put, but never found.
  *
- * Errors: BROOD_ETYPE      the value is no dict; the key is of a kind that can change and so cannot be one.
- *         BROOD_ENOTFOUND  the key is not there.
+ * Errors: BROOD_ETYPE      the value is no dict; the key is of a kind that can change and so cannot
+ * be one. BROOD_ENOTFOUND  the key is not there.
  */
 
 /* Borrows the item of a key; NULL if it is not there, cannot be one, or the value is no dict. */
 BROOD_API const brood_value *brood_dict_get(const brood_value *dict, const brood_value *key);
 BROOD_API const brood_value *brood_dict_get_str(const brood_value *dict, const char *key);
 
-/* Sets the item of a key. A key that is there already keeps its place, and is itself kept, as in Python. */
+/* Sets the item of a key. A key that is there already keeps its place, and is itself kept, as in
+ * Python. */
 BROOD_API brood_status brood_dict_put(brood_value *dict, brood_value key, brood_value item);
 BROOD_API brood_status brood_dict_put_str(brood_value *dict, const char *key, brood_value item);
 
@@ -355,9 +380,11 @@ BROOD_API bool brood_dict_remove(brood_value *dict, const brood_value *key);
 BROOD_API bool brood_dict_remove_str(brood_value *dict, const char *key);
 
 /* Moves an item out and removes its key. Python: dict.pop. */
-BROOD_API brood_status brood_dict_take(brood_value *dict, const brood_value *key, brood_value *item);
+BROOD_API brood_status brood_dict_take(brood_value *dict, const brood_value *key,
+                                       brood_value *item);
 
-/* Puts all of another dict, which is moved in. On failure some may be there. Python: dict.update. */
+/* Puts all of another dict, which is moved in. On failure some may be there. Python: dict.update.
+ */
 BROOD_API brood_status brood_dict_update(brood_value *dict, brood_value other);
 
 /*
@@ -373,13 +400,15 @@ BROOD_API brood_status brood_dict_update(brood_value *dict, brood_value other);
 BROOD_API bool brood_dict_next(const brood_value *dict, size_t *position, const brood_value **key,
                                const brood_value **item);
 
-/* The item of a str key as a C value, with an error that names the key: BROOD_ENOTFOUND, or what brood_get_... says. */
+/* The item of a str key as a C value, with an error that names the key: BROOD_ENOTFOUND, or what
+ * brood_get_... says. */
 BROOD_API brood_status brood_dict_get_bool(const brood_value *dict, const char *key, bool *out);
 BROOD_API brood_status brood_dict_get_int(const brood_value *dict, const char *key, int64_t *out);
 BROOD_API brood_status brood_dict_get_float(const brood_value *dict, const char *key, double *out);
-BROOD_API brood_status brood_dict_get_text(const brood_value *dict, const char *key, const char **text, size_t *size);
-BROOD_API brood_status brood_dict_get_bytes(const brood_value *dict, const char *key, const void **data,
-                                            size_t *size);
+BROOD_API brood_status brood_dict_get_text(const brood_value *dict, const char *key,
+                                           const char **text, size_t *size);
+BROOD_API brood_status brood_dict_get_bytes(const brood_value *dict, const char *key,
+                                            const void **data, size_t *size);
 
 /*
  * ---- Sets and frozensets ---- (a frozenset may be added to: it is being built)
@@ -402,8 +431,8 @@ BROOD_API bool brood_set_next(const brood_value *set, size_t *position, const br
 /* "ValueError", or "module.Name" outside builtins; "" if the value is no error. */
 BROOD_API const char *brood_error_kind(const brood_value *error);
 
-/* The text of its only argument; of more, what Python's str() shows; "" without any. Cut after about 1,000 bytes unless
- * the only argument is a str. */
+/* The text of its only argument; of more, what Python's str() shows; "" without any. Cut after
+ * about 1,000 bytes unless the only argument is a str. */
 BROOD_API const char *brood_error_message(const brood_value *error);
 
 /* The tuple of arguments; NULL if the value is no error. */
@@ -417,7 +446,8 @@ BROOD_API const brood_value *brood_error_attributes(const brood_value *error);
 /* What an object is, "Lock"; "" if the value is none. */
 BROOD_API const char *brood_object_name(const brood_value *value);
 
-/* The Python class of an opaque (or the global itself): "collections" and "deque"; "" if the value is none. */
+/* The Python class of an opaque (or the global itself): "collections" and "deque"; "" if the value
+ * is none. */
 BROOD_API const char *brood_opaque_module(const brood_value *value);
 BROOD_API const char *brood_opaque_name(const brood_value *value);
 

@@ -47,6 +47,7 @@ brood_status bri_array_append(brood_value *array, brood_value item)
     bri_array *block = bri_array_of(array);
     block->items[block->count++] = item;
     block->depth = depth;
+    block->owning = block->owning || !bri_is_scalar(&item);
     return BROOD_OK;
 }
 
@@ -137,9 +138,10 @@ brood_status brood_set_item(brood_value *sequence, size_t index, brood_value ite
         status = bri_nest(&bri_array_of(sequence)->depth, &item);
     if (status != BROOD_OK)
         return refuse(&item, status);
-    brood_value *place = &bri_array_of(sequence)->items[index];
-    brood_value_clear(place);
-    *place = item;
+    bri_array *block = bri_array_of(sequence);
+    brood_value_clear(&block->items[index]);
+    block->items[index] = item;
+    block->owning = block->owning || !bri_is_scalar(&item);
     return BROOD_OK;
 }
 
@@ -194,6 +196,7 @@ static void move_items(brood_value *list, brood_value *items)
     to->count += from->count;
     if (from->depth > to->depth)
         to->depth = from->depth;
+    to->owning = to->owning || from->owning;
     from->count = 0;
 }
 

@@ -23,11 +23,11 @@
 
 /* Kinds that exist only inside the pickle reader, see pickle_reader.h. */
 enum {
-    BRI_KIND_REF = 64,       /* as.integer: number of a registered container */
-    BRI_KIND_CALL = 65,      /* an array: what a pickle wants to be called */
-    BRI_KIND_RAW_DICT = 66,  /* an array of key, item, key, item, ... */
-    BRI_KIND_RAW_SET = 67,   /* an array of items */
-    BRI_KIND_RAW_FROZEN = 68 /* an array of items */
+    BRI_KIND_REF = 16,       /* as.integer: number of a registered container */
+    BRI_KIND_CALL = 17,      /* an array: what a pickle wants to be called */
+    BRI_KIND_RAW_DICT = 18,  /* an array of key, item, key, item, ... */
+    BRI_KIND_RAW_SET = 19,   /* an array of items */
+    BRI_KIND_RAW_FROZEN = 20 /* an array of items */
 };
 
 /* brood_value.reserved[0]: of bytes, that it is a bytearray; of an invalid value, the status that
@@ -45,7 +45,8 @@ typedef struct bri_array {
     size_t count;
     size_t capacity;
     uint32_t depth;
-    uint32_t on_path; /* the reader is inside it: meeting it again is a recursion */
+    bool on_path; /* the reader is inside it: meeting it again is a recursion */
+    bool owning;  /* may have items that are no scalars, so that clearing it has to look at them */
     brood_value items[];
 } bri_array;
 
@@ -61,10 +62,8 @@ typedef struct bri_table {
     size_t capacity; /* entries there is room for */
     size_t mask;     /* size of the index - 1; 0: no index, entries are searched one by one */
     uint32_t depth;
-    uint32_t on_path;
-    uint32_t
-        salted; /* has a key that is not equal to itself (nan), so that its hash says nothing */
-    uint32_t unused;
+    bool on_path;
+    bool salted; /* has a key that does not equal itself (nan): its hash says nothing */
 } bri_table;
 
 typedef struct bri_failure {
@@ -136,10 +135,18 @@ static inline brood_value bri_invalid(brood_status status)
     return (brood_value){.kind = BROOD_INVALID, .reserved = {(uint8_t)status}};
 }
 
+/* Sets of kinds, a bit each: those that own nothing, and those that values nest in. */
+enum {
+    BRI_SCALAR_KINDS = 1u << BROOD_INVALID | 1u << BROOD_NONE | 1u << BROOD_BOOL | 1u << BROOD_INT |
+                       1u << BROOD_FLOAT,
+    BRI_FLAT_KINDS = BRI_SCALAR_KINDS | 1u << BROOD_BIGINT | 1u << BROOD_STR | 1u << BROOD_BYTES |
+                     1u << BROOD_OBJECT | 1u << BROOD_OPAQUE | 1u << BRI_KIND_REF
+};
+
 /* Whether the value owns nothing: true for none, bool, int, float and invalid. */
 static inline bool bri_is_scalar(const brood_value *value)
 {
-    return value->kind <= BROOD_FLOAT && value->kind != BROOD_BIGINT;
+    return (BRI_SCALAR_KINDS >> value->kind & 1) != 0;
 }
 
 static inline bool bri_is_array(const brood_value *value)

@@ -556,36 +556,52 @@ static brood_status (*const instructions[256])(bri_reader *) = {
     [OP_READONLY_BUFFER] = run_readonly_buffer,
 };
 
-/* Runs a row of the small integers that long lists are made of, without a call each. */
-static brood_status run_integers(bri_reader *r)
+/* The longest instruction below, so that a row of them is read without looking for the end each
+ * time. */
+enum { LONGEST_INTEGER = 5 };
+
+/*
+ * Runs a row of the small integers that long lists are made of, as many as there is room for,
+ * without a call each.
+ */
+static void run_integers(bri_reader *r)
 {
-    while (bytes_left(r) >= 5) {
+    size_t room = r->stack.capacity - r->stack.count;
+    size_t allowed = r->max_nodes - r->nodes;
+    size_t most = room < allowed ? room : allowed;
+    brood_value *top = &r->stack.items[r->stack.count];
+    brood_value *begin = top;
+    const brood_value *limit = top + most;
+    const unsigned char *p = r->p;
+    while (top < limit && (size_t)(r->end - p) >= LONGEST_INTEGER) {
         brood_value value = {.kind = BROOD_INT};
-        const unsigned char *p = r->p;
         if (*p == OP_BININT1) {
             value.as.integer = p[1];
-            r->p += 2;
+            p += 2;
         } else if (*p == OP_BININT2) {
             value.as.integer = p[1] | p[2] << 8;
-            r->p += 3;
+            p += 3;
         } else if (*p == OP_BININT) {
             uint32_t bits =
                 p[1] | (uint32_t)p[2] << 8 | (uint32_t)p[3] << 16 | (uint32_t)p[4] << 24;
             value.as.integer = (int64_t)(bits ^ 0x80000000u) - 0x80000000;
-            r->p += 5;
+            p += 5;
         } else {
             break;
         }
-        BROOD_TRY(bri_reader_push(r, value));
+        *top++ = value;
     }
-    return BROOD_OK;
+    size_t made = (size_t)(top - begin);
+    r->stack.count += made;
+    r->nodes += made;
+    r->p = p;
 }
 
 /* Runs up to STOP, behind which r->p is then. */
 static brood_status run(bri_reader *r)
 {
     for (;;) {
-        BROOD_TRY(run_integers(r));
+        run_integers(r);
         r->op = r->p;
         if (r->p == r->end)
             return fail_truncated(r);

@@ -41,13 +41,22 @@ static brood_status grow_values(bri_values *values, size_t capacity)
     return BROOD_OK;
 }
 
+/* Room for what the rest of the input may push, within reason, so that long lists do not grow it
+ * again and again. */
+static brood_status grow_stack(bri_reader *r)
+{
+    size_t left = (size_t)(r->end - r->p) / 2;
+    size_t more = left < 4096 ? left : 4096;
+    return grow_values(&r->stack, r->stack.capacity * 2 + more);
+}
+
 brood_status bri_reader_push_slow(bri_reader *r, brood_value value)
 {
     brood_status status = BROOD_OK;
     if (r->nodes > r->max_nodes)
         status = bri_reader_fail(r, BROOD_ELIMIT, "it makes too many values");
     else if (r->stack.count == r->stack.capacity)
-        status = grow_values(&r->stack, r->stack.capacity * 2);
+        status = grow_stack(r);
     if (status == BROOD_OK)
         r->stack.items[r->stack.count++] = value;
     else
@@ -246,12 +255,15 @@ brood_status bri_reader_unmark(bri_reader *r, size_t *from)
 }
 
 /* Notes what goes into an array that bypasses bri_array_append. */
-static brood_status note_depth(bri_reader *r, uint32_t *depth, const brood_value *items, size_t n)
+static brood_status note_items(bri_reader *r, bri_array *array, const brood_value *items, size_t n)
 {
+    uint32_t kinds = 0;
     for (size_t i = 0; i < n; i++)
-        if (items[i].kind > BROOD_BYTES)
-            BROOD_TRY(bri_nest(depth, &items[i]));
-    if (*depth > r->max_depth)
+        kinds |= 1u << items[i].kind;
+    for (size_t i = 0; (kinds & ~(uint32_t)BRI_FLAT_KINDS) != 0 && i < n; i++)
+        BROOD_TRY(bri_nest(&array->depth, &items[i]));
+    array->owning = array->owning || (kinds & ~(uint32_t)BRI_SCALAR_KINDS) != 0;
+    if (array->depth > r->max_depth)
         return bri_reader_fail(r, BROOD_ELIMIT, "it is nested too deep");
     return BROOD_OK;
 }
@@ -273,7 +285,7 @@ brood_status bri_reader_extend(bri_reader *r, brood_value *array, size_t from)
         return BROOD_OK;
     bri_array *grown = bri_array_of(array);
     const brood_value *items = &r->stack.items[from];
-    BROOD_TRY(note_depth(r, &grown->depth, items, n));
+    BROOD_TRY(note_items(r, grown, items, n));
     memcpy(&grown->items[count], items, n * sizeof(brood_value));
     grown->count += n;
     r->stack.count = from;

@@ -44,6 +44,7 @@ static brood_status make_raw(bri_reader *r, brood_value *table)
         BROOD_TRY(bri_array_reserve(&raw, count));
         bri_array *array = bri_array_of(&raw);
         array->depth = bri_table_of(table)->depth;
+        array->owning = true;
         size_t position = 0;
         bri_entry *entry;
         while ((entry = bri_table_next(table, &position)) != NULL) {

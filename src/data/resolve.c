@@ -154,7 +154,7 @@ static brood_status resolve_call(bri_reader *r, const brood_value *call, brood_v
 
 /* ---- the walk ---- */
 
-static uint32_t *path_mark(const brood_value *value)
+static bool *path_mark(const brood_value *value)
 {
     if (value->as.heap == NULL)
         return NULL;
@@ -181,18 +181,18 @@ static brood_status resolve_container(bri_reader *r, const brood_value *value, b
 /* Keeps track of the way down to here. */
 static brood_status descend(bri_reader *r, const brood_value *value, brood_value *tree)
 {
-    uint32_t *on_path = path_mark(value);
+    bool *on_path = path_mark(value);
     if (on_path != NULL && *on_path)
         return bri_reader_fail(r, BROOD_EFORMAT, "a container contains itself");
     if (r->depth >= r->max_depth)
         return bri_reader_fail(r, BROOD_ELIMIT, "it is nested too deep");
     r->depth++;
     if (on_path != NULL)
-        *on_path = 1;
+        *on_path = true;
     brood_value made = bri_value_of(value->kind, NULL);
     brood_status status = resolve_container(r, value, &made);
     if (on_path != NULL)
-        *on_path = 0;
+        *on_path = false;
     r->depth--;
     if (status == BROOD_OK)
         *tree = made;

@@ -213,7 +213,7 @@ brood_status bri_table_put(brood_value *table, brood_value key, brood_value item
     if (entry == NULL) {
         BROOD_TRY(bri_table_put_new(table, hash, key, item));
         if (salted)
-            bri_table_of(table)->salted = 1;
+            bri_table_of(table)->salted = true;
         return BROOD_OK;
     }
     if (table->kind == BROOD_DICT) {
@@ -234,7 +234,7 @@ void bri_table_take(brood_value *table, bri_entry *entry, bri_replaced *taken)
     bri_table *block = bri_table_of(table);
     if (--block->count == 0) { /* nothing to keep: start over, with a clean index */
         block->used = 0;
-        block->salted = 0;
+        block->salted = false;
         block->depth = 1;
         if (block->mask != 0)
             memset(index_of(table), 0xFF, (block->mask + 1) * sizeof(uint32_t));

@@ -207,7 +207,7 @@ static void clear_array(const brood_value *value)
     bri_array *array = bri_array_of(value);
     if (array == NULL)
         return;
-    for (size_t i = 0; i < array->count; i++)
+    for (size_t i = 0; array->owning && i < array->count; i++)
         clear_one(&array->items[i]);
     bri_free(array);
 }
