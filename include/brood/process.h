@@ -82,6 +82,11 @@ BROOD_API brood_process *brood_parent_process(void);
 /* Children that still run. Fills up to `room` borrowed pointers, gives their full number in *n. */
 BROOD_API brood_status brood_active_children(brood_process **children, size_t room, size_t *n);
 
+/* Ends this process with that code, as the end of its function or of main() would: daemons are
+ * ended, other children joined, streams flushed. In the child of a fork, unlike exit(), it leaves
+ * out what the parent's program registered with atexit(). Python: sys.exit(code). */
+BROOD_API void brood_exit(int code);
+
 BROOD_END_DECLS
 
 #endif /* BROOD_PROCESS_H */

@@ -136,8 +136,8 @@ brood_status bri_function_refer(brood_function function, brood_value *reference)
     } else {
         brp_module module;
         BROOD_TRY(brp_module_of_address(address_of(function), &module));
-        made = brood_pack("(siy)", module.path, (int64_t)module.offset, module.build_id,
-                          sizeof module.build_id);
+        made = brood_pack("(yly)", module.path, strlen(module.path), (int64_t)module.offset,
+                          module.build_id, sizeof module.build_id);
         bri_free(module.path);
     }
     if (brood_value_kind(&made) == BROOD_INVALID)
@@ -154,19 +154,22 @@ static brood_status fail_form(void)
 /* (path, offset, build id) */
 static brood_status resolve_place(const brood_value *reference, brood_function *function)
 {
-    const char *path;
-    const void *build_id;
+    const void *bytes, *build_id;
     size_t size, build_id_size;
     int64_t offset;
-    if (brood_get_str(brood_item(reference, 0), &path, &size) != BROOD_OK ||
-        brood_get_int(brood_item(reference, 1), &offset) != BROOD_OK || offset < 0 ||
-        brood_get_bytes(brood_item(reference, 2), &build_id, &build_id_size) != BROOD_OK ||
-        build_id_size != BRP_BUILD_ID_SIZE || strlen(path) != size)
+    if (brood_unpack(reference, "(yly)", &bytes, &size, &offset, &build_id, &build_id_size) !=
+            BROOD_OK ||
+        offset < 0 || build_id_size != BRP_BUILD_ID_SIZE || memchr(bytes, '\0', size) != NULL)
         return fail_form();
+    char *path = bri_strndup(bytes, size);
+    if (path == NULL)
+        return BROOD_ENOMEM;
     void *address;
-    BROOD_TRY(brp_module_address(path, (uint64_t)offset, build_id, &address));
-    memcpy(function, &address, sizeof address);
-    return BROOD_OK;
+    brood_status status = brp_module_address(path, (uint64_t)offset, build_id, &address);
+    if (status == BROOD_OK)
+        memcpy(function, &address, sizeof address);
+    bri_free(path);
+    return status;
 }
 
 brood_status bri_function_resolve(const brood_value *reference, bool own_tree,
@@ -176,8 +179,7 @@ brood_status bri_function_resolve(const brood_value *reference, bool own_tree,
         return fail_form();
     if (brood_value_length(reference) == 1) {
         const char *name;
-        size_t size;
-        if (brood_get_str(brood_item(reference, 0), &name, &size) != BROOD_OK)
+        if (brood_unpack(reference, "(s)", &name) != BROOD_OK)
             return fail_form();
         return bri_function_named(name, function);
     }

@@ -1,9 +1,9 @@
 /*
  * core/registry.h - functions by name, and references to functions that travel to other processes.
  *
- * A reference is a tuple: ("name",) of a registered function, or ("path", offset, build id) of any
- * function of a module, "" being the executable. The second kind is an address in disguise, so it
- * is taken only from our own process tree.
+ * A reference is a tuple: ("name",) of a registered function, or (path, offset, build id) of any
+ * function of a module: the path is bytes, empty for the executable. The second kind is an address
+ * in disguise, so it is taken only from our own process tree.
  */
 #ifndef BRI_REGISTRY_H
 #define BRI_REGISTRY_H

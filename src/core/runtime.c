@@ -3,6 +3,8 @@
 
 #include <apr_general.h>
 
+#include "platform/ident.h"
+
 bri_runtime bri_the_runtime;
 
 /* brood_register and brood_init are called before threads are started, so this needs no lock. */
@@ -18,6 +20,7 @@ brood_status bri_runtime_start(void)
         return bri_fail(BROOD_EOS, "could not start the portable runtime: APR error %d", (int)code);
     BROOD_TRY(bri_threads_init());
     BROOD_TRY(bri_mutex_create(&runtime->lock));
+    runtime->pid = brp_pid();
     runtime->started = true;
     return BROOD_OK;
 }
@@ -49,7 +52,7 @@ brood_status bri_runtime_hook(const bri_hooks *hooks)
 void bri_runtime_before_exit(void)
 {
     bri_runtime *runtime = &bri_the_runtime;
-    if (!runtime->started)
+    if (!runtime->started || runtime->pid != brp_pid())
         return;
     while (runtime->n_hooks > 0) {
         const bri_hooks *hooks = runtime->hooks[--runtime->n_hooks];
@@ -61,6 +64,7 @@ void bri_runtime_before_exit(void)
 void bri_runtime_after_fork_child(void)
 {
     bri_runtime *runtime = &bri_the_runtime;
+    runtime->pid = brp_pid();
     for (int i = 0; i < runtime->n_hooks; i++)
         if (runtime->hooks[i]->after_fork_child != NULL)
             runtime->hooks[i]->after_fork_child();

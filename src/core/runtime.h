@@ -31,6 +31,7 @@ typedef struct bri_runtime {
     bool started;     /* bri_runtime_start has run; false: only values and pickles work */
     bool initialised; /* brood_init has returned in this process (or runs the child's function) */
     bool is_child;
+    int64_t pid;      /* of this process, to tell a fork that was not brood's from ourselves */
     int depth;        /* 0 in the root */
     apr_pool_t *pool; /* for what lives as long as the process; under `lock` */
     bri_mutex *lock;  /* for the members below and lazy creation of the parts */
@@ -64,7 +65,7 @@ brood_status bri_runtime_check(const char *what);
 brood_status bri_runtime_hook(const bri_hooks *hooks);
 
 /* Runs the before_exit hooks, once; brood_init registers it with atexit and children call it before
- * they exit. */
+ * they exit. Does nothing in a process that the program has forked by itself. */
 void bri_runtime_before_exit(void);
 
 /* In the child of a fork. */

@@ -221,6 +221,16 @@ int bri_thread_count(void)
     return atomic_load(&threads.own);
 }
 
+void bri_threads_lock(void)
+{
+    apr_thread_mutex_lock(threads.guard);
+}
+
+void bri_threads_unlock(void)
+{
+    apr_thread_mutex_unlock(threads.guard);
+}
+
 void bri_gate_enter(void)
 {
     bri_mutex_lock(gate.mutex);
@@ -246,12 +256,10 @@ void bri_gate_close(void)
     gate.closed = true;
     while (gate.inside != 0)
         bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
-    apr_thread_mutex_lock(threads.guard);
 }
 
 void bri_gate_open(void)
 {
-    apr_thread_mutex_unlock(threads.guard);
     gate.closed = false;
     bri_condition_broadcast(gate.changed);
     bri_mutex_unlock(gate.mutex);
@@ -261,7 +269,6 @@ void bri_gate_reset(void)
 {
     atomic_store(&threads.own, 0);
     /* The condition may remember waiters that do not exist here: a fresh one takes its place. */
-    apr_thread_mutex_unlock(threads.guard);
     bri_condition *fresh;
     if (bri_condition_create(&fresh) == BROOD_OK)
         gate.changed = fresh;

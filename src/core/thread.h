@@ -43,10 +43,15 @@ int bri_thread_count(void);
 void bri_gate_enter(void);
 void bri_gate_leave(void);
 /* Waits until no helper is inside and keeps them out; then open again (parent), or reset (child: no
- * helper exists any more). */
+ * helper exists any more). The caller must not be inside. */
 void bri_gate_close(void);
 void bri_gate_open(void);
 void bri_gate_reset(void);
+
+/* Keeps everybody out of the making of mutexes and conditions, for the moment of a fork: taken
+ * last, after the gate and the locks that may be held while one is made. */
+void bri_threads_lock(void);
+void bri_threads_unlock(void);
 
 /* Called by the runtime. */
 brood_status bri_threads_init(void);

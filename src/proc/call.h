@@ -35,6 +35,10 @@ const char *bri_status_exception(brood_status status);
 brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value);
 brood_status bri_outcome_rebuild(const brood_value *value, bri_outcome *outcome);
 
+/* Makes the call fail as the outcome did (moving it out of there), for a function that runs another
+ * one. Returns BROOD_ETASK. */
+brood_status bri_call_fail_as(brood_call *call, bri_outcome *outcome);
+
 /* The public view; strings are borrowed from the outcome. `exitcode` is left 0. */
 void bri_outcome_describe(const bri_outcome *outcome, brood_failure *failure);
 

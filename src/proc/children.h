@@ -24,12 +24,20 @@ brood_status bri_children_start(void);
 void bri_children_lock(void);
 void bri_children_unlock(void);
 
+/* One start at a time, see start.c. Taken before the other lock. */
+void bri_children_lock_starts(void);
+void bri_children_unlock_starts(void);
+
 /* Adds a child that has just started (locked by the caller): takes a reference, and gives it to the
  * supervisor if that runs. */
 void bri_children_add(brood_process *process);
 
 /* Under the lock: collects the child if it has ended. True when it has. */
 bool bri_children_collect(brood_process *process);
+
+/* Under the lock, after its sentinel was ready: collects the child. False when it is not quite gone
+ * at the deadline. */
+bool bri_children_finish(brood_process *process, bri_deadline deadline);
 
 /* Collects every child that has ended. Python: _cleanup(). */
 void bri_children_cleanup(void);
@@ -39,9 +47,10 @@ void bri_children_cleanup(void);
 brood_status bri_children_supervise(void);
 
 /* Calls `ended` once, on the supervisor's thread, when the child has ended and was collected (also
- * when that is long past). It runs inside the gate, without any lock of proc, may start and destroy
- * processes but not wait. One a process: BROOD_ESTATE for a second. The object stays valid until
- * `ended` has returned, even if it is destroyed before. */
+ * when that is long past). It runs inside the gate, without any lock of proc: it has to be short,
+ * may ask and destroy processes, but not start or join any (wake a thread of your own for that).
+ * One a process: BROOD_ESTATE for a second. The object stays valid until `ended` has returned, even
+ * if it is destroyed before. */
 brood_status bri_children_watch(brood_process *process,
                                 void (*ended)(void *context, brood_process *process),
                                 void *context);
@@ -53,7 +62,9 @@ void bri_children_unwatch(brood_process *process);
 /* Drops a reference (not under the lock). */
 void bri_children_release(brood_process *process);
 
-/* Children that this process has started and not yet collected, destroyed objects included. */
+/* Children that this process has started and not yet collected, destroyed objects included, hidden
+ * ones not; and with them those that the supervisor has not yet let go. For tests. */
 size_t bri_children_count(void);
+size_t bri_children_held(void);
 
 #endif /* BRI_CHILDREN_H */

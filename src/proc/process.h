@@ -48,6 +48,8 @@ struct brood_process {
     brood_value arguments;
     brood_value keywords;
 
+    brood_start_method start_number; /* as asked for; DEFAULT is replaced at the start */
+
     /* from the start on */
     const struct bri_start_method *method; /* proc/start.h */
     brp_child child;     /* of spawn and fork; of forkserver: filled when it is to be signalled */
@@ -59,13 +61,16 @@ struct brood_process {
     bri_outcome outcome; /* why the function failed */
 
     /* supervision */
+    bool is_launched; /* during the start: there is a child */
+    bool is_hidden;   /* the library's own: not among the active children, not joined at exit */
     bool is_listed;
     bool is_destroyed;  /* by its user; nobody can ask for it any more */
     bool is_supervised; /* the supervisor's poller has its sentinel and a reference */
     bool end_is_told;   /* `ended` has run or is running */
     void (*ended)(void *context, brood_process *process);
     void *context;
-    brood_process *next, *previous; /* in the list of children */
+    brood_process *next, *previous; /* in the list of children; in a list of ones to be freed */
+    brood_process *next_due;        /* in the list of those whose `ended` is due */
 };
 
 /* What to wait for to learn that the child has ended; valid until brood_process_destroy, also after
@@ -78,6 +83,9 @@ bri_owner bri_process_slot(const brood_process *process);
 
 /* Frees everything; only when nothing refers to it any more. */
 void bri_process_free(brood_process *process);
+
+/* Replaces the authkey by a copy of these bytes. */
+brood_status bri_process_set_key(brood_process *process, const void *key, size_t size);
 
 /* Makes a bare object with the given name and identity (both copied). */
 brood_status bri_process_make(brood_process **process, bri_process_kind kind, const char *name,

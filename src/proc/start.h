@@ -8,6 +8,8 @@
 #define BRI_START_H
 
 #include "base/buffer.h"
+#include "core/transfer.h"
+#include "proc/block.h"
 #include "proc/process.h"
 
 /* One start under way. Everything in it is closed by start.c, whether it succeeded or not. */
@@ -15,14 +17,18 @@ typedef struct bri_launch {
     brood_process *process;
     bri_deadline deadline;
     brp_handle stream;   /* the child's end of the bootstrap stream */
-    brp_handle lifeline; /* the child's end of its lifeline; BRP_NO_HANDLE where none is needed */
-    bri_buffer block;    /* header and payload of the start block, where the method sends one */
+    brp_handle lifeline; /* the child's end of its lifeline; not set where none is needed */
+    unsigned char token[BRI_TOKEN_SIZE];
+    char *directory;  /* where the child is to go; NULL: where this process is */
+    bri_buffer block; /* header and payload of the start block, where the method sends one */
 } bri_launch;
 
 typedef struct bri_start_method {
-    const char *name; /* "spawn" */
     brood_start_method number;
     bool (*is_supported)(void);
+
+    /* Before a start, with no lock held; may be NULL. */
+    brood_status (*prepare)(void);
 
     /*
      * Makes the child and fills process->pid and what the functions below need. On failure nothing
@@ -45,6 +51,20 @@ typedef struct bri_start_method {
 } bri_start_method;
 
 extern const bri_start_method bri_start_spawn, bri_start_fork, bri_start_forkserver;
+
+/* What spawn and fork have in common: a child of our own, known by process->child. */
+void bri_own_sentinel(brood_process *process, brp_watch *watch);
+brood_status bri_own_collect(brood_process *process, int *exitcode, bri_deadline deadline);
+brood_status bri_own_signal(brood_process *process, brp_signal signal);
+brood_status bri_own_kill_tree(brood_process *process);
+
+/* Fills launch->block for the process, with the handles of the tree and of its arguments in
+ * `transfer`. An arena handle goes along only `with_arena`: a fork inherits the mapping. */
+brood_status bri_start_write_block(bri_launch *launch, bool with_arena,
+                                   struct bri_transfer *transfer);
+
+/* Waits for the child's hello; a refusal's status and message become ours. */
+brood_status bri_start_await_hello(brood_process *process, bri_deadline deadline);
 
 /* The method of that number (never DEFAULT); BROOD_EINVALID, BROOD_ENOTSUP. */
 brood_status bri_start_find(brood_start_method number, const bri_start_method **method);

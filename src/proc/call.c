@@ -1,0 +1,233 @@
+/* proc/call.c - see the header. */
+#include "proc/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "platform/ident.h"
+
+/* Messages longer than this are cut when they travel: they have to fit into a channel that nobody
+ * reads yet. */
+enum { MAX_MESSAGE = 4000, MAX_FILE = 1000 };
+
+struct brood_call {
+    brood_value arguments;
+    brood_value keywords;
+    bri_outcome *outcome;
+    bool raised;
+};
+
+const char *bri_status_exception(brood_status status)
+{
+    static const struct {
+        brood_status status;
+        const char *kind;
+    } kinds[] = {
+        {BROOD_ETIMEDOUT, "TimeoutError"},
+        {BROOD_EEMPTY, "queue.Empty"},
+        {BROOD_EFULL, "queue.Full"},
+        {BROOD_EEOF, "EOFError"},
+        {BROOD_ENOMEM, "MemoryError"},
+        {BROOD_EINVALID, "ValueError"},
+        {BROOD_EOS, "OSError"},
+        {BROOD_ENOTSUP, "NotImplementedError"},
+        {BROOD_ENOTFOUND, "LookupError"},
+        {BROOD_EEXIST, "FileExistsError"},
+        {BROOD_EACCESS, "PermissionError"},
+        {BROOD_ETYPE, "TypeError"},
+        {BROOD_ERANGE, "OverflowError"},
+        {BROOD_EFORMAT, "ValueError"},
+        {BROOD_EAUTH, "PermissionError"},
+        {BROOD_ETOOLONG, "ValueError"},
+        {BROOD_ECLOSED, "ValueError"},
+        {BROOD_EBROKEN, "threading.BrokenBarrierError"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].status == status)
+            return kinds[i].kind;
+    return "RuntimeError";
+}
+
+/* A file that is not there is Python's FileNotFoundError; anything else that is not is a
+ * LookupError. */
+static const char *exception_of_last_error(brood_status status)
+{
+    const brood_error *last = brood_last_error();
+    if (status == BROOD_ENOTFOUND && last->status == status && last->system_code != 0)
+        return "FileNotFoundError";
+    return bri_status_exception(status);
+}
+
+void bri_outcome_clear(bri_outcome *outcome)
+{
+    brood_value_clear(&outcome->result);
+    brood_value_clear(&outcome->error);
+    bri_free(outcome->file);
+    *outcome = (bri_outcome){0};
+}
+
+static void set_failure(bri_outcome *outcome, const char *kind, const char *message,
+                        const char *file, int line)
+{
+    bri_outcome_clear(outcome);
+    outcome->failed = true;
+    outcome->pid = brp_pid();
+    outcome->error = brood_error_value(kind, message);
+    outcome->file = file == NULL ? NULL : bri_strdup(file);
+    outcome->line = line;
+}
+
+void bri_outcome_fail(bri_outcome *outcome, brood_status status)
+{
+    const brood_error *last = brood_last_error();
+    bool described = last->status == status && last->message[0] != '\0';
+    set_failure(outcome, exception_of_last_error(status),
+                described ? last->message : brood_status_text(status), NULL, 0);
+}
+
+void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
+                  bri_outcome *outcome)
+{
+    *outcome = (bri_outcome){0};
+    brood_call call = {.arguments = arguments, .keywords = keywords, .outcome = outcome};
+    if (brood_value_kind(&call.arguments) == BROOD_INVALID)
+        call.arguments = brood_tuple(0);
+    if (brood_value_kind(&call.keywords) == BROOD_INVALID)
+        call.keywords = brood_dict();
+    brood_status status = function(&call);
+    if (status == BROOD_OK) {
+        outcome->pid = brp_pid();
+        if (call.raised) /* it went on after a failure and succeeded */
+            bri_outcome_clear(outcome);
+        if (brood_value_kind(&outcome->result) == BROOD_INVALID)
+            outcome->result = brood_none();
+    } else if (!call.raised || status != BROOD_ETASK) {
+        bri_outcome_fail(outcome, status);
+    }
+    brood_value_clear(&call.arguments);
+    brood_value_clear(&call.keywords);
+}
+
+brood_status brood_call_args(brood_call *call, const char *format, ...)
+{
+    va_list out;
+    va_start(out, format);
+    brood_status status = brood_unpack_items_va(&call->arguments, format, out);
+    va_end(out);
+    return status;
+}
+
+const brood_value *brood_call_arguments(brood_call *call)
+{
+    return &call->arguments;
+}
+
+const brood_value *brood_call_keywords(brood_call *call)
+{
+    return &call->keywords;
+}
+
+brood_status brood_call_return(brood_call *call, brood_value result)
+{
+    if (brood_value_kind(&result) == BROOD_INVALID) {
+        brood_status status = brood_last_error()->status;
+        return status != BROOD_OK
+                   ? status
+                   : bri_fail(BROOD_EINVALID, "could not return a result: the value is empty");
+    }
+    if (call->raised) {
+        bri_outcome_clear(call->outcome);
+        call->raised = false;
+    }
+    brood_value_clear(&call->outcome->result);
+    call->outcome->result = result;
+    return BROOD_OK;
+}
+
+brood_status brood_call_raise_at(brood_call *call, const char *file, int line, const char *kind,
+                                 const char *format, ...)
+{
+    char message[MAX_MESSAGE + 1];
+    va_list arguments;
+    va_start(arguments, format);
+    if (vsnprintf(message, sizeof message, format, arguments) < 0)
+        message[0] = '\0';
+    va_end(arguments);
+    set_failure(call->outcome, kind, message, file, line);
+    call->raised = true;
+    return bri_fail(BROOD_ETASK, "could not finish the task: %s: %s", kind, message);
+}
+
+brood_status bri_call_fail_as(brood_call *call, bri_outcome *outcome)
+{
+    bri_outcome_clear(call->outcome);
+    *call->outcome = *outcome;
+    *outcome = (bri_outcome){0};
+    call->raised = true;
+    return bri_fail(BROOD_ETASK, "could not finish the task: %s: %s",
+                    brood_error_kind(&call->outcome->error),
+                    brood_error_message(&call->outcome->error));
+}
+
+/* Not more than `limit` bytes of a text, cut before a character. */
+static brood_value bounded(const char *text, size_t limit)
+{
+    size_t size = strlen(text);
+    if (size > limit)
+        for (size = limit; size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80;)
+            size--;
+    return brood_str_n(text, size);
+}
+
+brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value)
+{
+    brood_value error = outcome->error;
+    outcome->error = (brood_value){0};
+    if (brood_value_kind(&error) == BROOD_INVALID)
+        error = brood_error_value("MemoryError", "");
+    brood_value made =
+        brood_pack("(vvll)", error, bounded(outcome->file == NULL ? "" : outcome->file, MAX_FILE),
+                   (int64_t)outcome->line, outcome->pid);
+    bri_outcome_clear(outcome);
+    if (brood_value_kind(&made) == BROOD_INVALID)
+        return brood_last_error()->status;
+    *value = made;
+    return BROOD_OK;
+}
+
+brood_status bri_outcome_rebuild(const brood_value *value, bri_outcome *outcome)
+{
+    bri_outcome made = {.failed = true};
+    const char *file;
+    size_t size;
+    int64_t line;
+    if (brood_value_kind(value) != BROOD_TUPLE || brood_value_length(value) != 4 ||
+        brood_value_kind(brood_item(value, 0)) != BROOD_ERROR ||
+        brood_get_str(brood_item(value, 1), &file, &size) != BROOD_OK ||
+        brood_get_int(brood_item(value, 2), &line) != BROOD_OK ||
+        brood_get_int(brood_item(value, 3), &made.pid) != BROOD_OK)
+        return bri_fail(BROOD_EFORMAT, "could not read why a task failed: it is malformed");
+    made.line = line < 0 || line > 100000000 ? 0 : (int)line;
+    BROOD_TRY(brood_value_copy(brood_item(value, 0), &made.error));
+    if (size != 0 && (made.file = bri_strndup(file, size)) == NULL) {
+        bri_outcome_clear(&made);
+        return BROOD_ENOMEM;
+    }
+    *outcome = made;
+    return BROOD_OK;
+}
+
+void bri_outcome_describe(const bri_outcome *outcome, brood_failure *failure)
+{
+    *failure = (brood_failure){.kind = "", .message = "", .file = ""};
+    if (!outcome->failed)
+        return;
+    bool known = brood_value_kind(&outcome->error) == BROOD_ERROR; /* else memory was out */
+    failure->kind = known ? brood_error_kind(&outcome->error) : "MemoryError";
+    failure->message = known ? brood_error_message(&outcome->error) : "";
+    failure->file = outcome->file == NULL ? "" : outcome->file;
+    failure->line = outcome->line;
+    failure->pid = outcome->pid;
+}

@@ -1,0 +1,297 @@
+/* proc/start_forkserver.c - a server forks the child on demand: this process's side. The server is
+ * in forkserver.c. POSIX. Python: popen_forkserver.py. */
+#include "proc/start.h"
+
+#include <string.h>
+
+#include <apr_file_info.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/registry.h"
+#include "core/runtime.h"
+#include "platform/child.h"
+#include "platform/clock.h"
+#include "platform/pass.h"
+#include "platform/stream.h"
+#include "proc/children.h"
+#include "proc/context.h"
+#include "proc/forkserver.h"
+#include "proc/note.h"
+
+struct bri_forkserver {
+    bri_mutex *lock;        /* for starting it; taken before all others */
+    brood_process *process; /* NULL: not started */
+};
+
+/* ---- starting the server ---- */
+
+/* After the hello it has run the preload function: it says so, or why not. */
+static brood_status await_ready(brood_process *server)
+{
+    bri_note note;
+    bri_outcome outcome = {0};
+    bri_deadline deadline = bri_deadline_after(brp_clock_now(), bri_context_get()->start_timeout);
+    brood_status status = bri_note_receive(server->stream, &note, deadline);
+    if (status == BROOD_EEOF)
+        return bri_fail(BROOD_ESTART, "it ended while it ran the preload function");
+    if (status == BROOD_ETIMEDOUT)
+        return bri_fail(BROOD_ESTART, "its preload function took longer than the start time-out");
+    if (status != BROOD_OK)
+        return status;
+    if (note.kind == BRI_NOTE_FAILURE) {
+        brood_failure failure;
+        status = bri_outcome_rebuild(&note.value, &outcome);
+        bri_outcome_describe(&outcome, &failure);
+        if (status == BROOD_OK)
+            status = bri_fail(BROOD_ETASK, "its preload function failed: %s: %s", failure.kind,
+                              failure.message);
+        bri_outcome_clear(&outcome);
+    } else if (note.kind != BRI_NOTE_HELLO) {
+        status = bri_fail(BROOD_EFORMAT, "it is not ready, and does not say why");
+    }
+    brood_value_clear(&note.value);
+    return status;
+}
+
+static brood_status describe_server(brood_process *server)
+{
+    const bri_context *context = bri_context_get();
+    brood_value function, arguments;
+    if (brood_value_kind(&context->preload_function) == BROOD_INVALID) {
+        server->arguments = brood_tuple(0);
+    } else {
+        BROOD_TRY(brood_value_copy(&context->preload_function, &function));
+        BROOD_TRY(brood_value_copy(&context->preload_arguments, &arguments));
+        server->arguments = brood_pack("(vv)", function, arguments);
+    }
+    if (brood_value_kind(&server->arguments) == BROOD_INVALID)
+        return brood_last_error()->status;
+    server->function_name = bri_strdup(BRI_FORKSERVER_FUNCTION);
+    server->start_number = BROOD_START_SPAWN;
+    server->daemon = true;
+    server->is_hidden = true;
+    return server->function_name == NULL ? BROOD_ENOMEM : BROOD_OK;
+}
+
+static brood_status start_server(brood_process **server)
+{
+    brood_process *made;
+    BROOD_TRY(bri_process_make(&made, BRI_PROCESS_CHILD, "forkserver", ""));
+    brood_status status = describe_server(made);
+    if (status == BROOD_OK)
+        status = brood_process_start(made);
+    if (status == BROOD_OK) {
+        status = await_ready(made);
+        if (status != BROOD_OK) {
+            (void)brood_process_kill(made);
+            (void)brood_process_join(made, BROOD_FOREVER);
+            bri_fail_within("could not start the forkserver");
+        }
+    }
+    if (status != BROOD_OK) {
+        bri_saved_error saved;
+        bri_error_save(&saved);
+        brood_process_destroy(made);
+        bri_error_restore(&saved);
+        return status;
+    }
+    *server = made;
+    return BROOD_OK;
+}
+
+static void after_fork_child(void)
+{
+    bri_the_runtime.forkserver = NULL; /* it is the parent's */
+}
+
+static brood_status make_state(struct bri_forkserver **state)
+{
+    static const bri_hooks hooks = {.name = "forkserver", .after_fork_child = after_fork_child};
+    BROOD_TRY(bri_runtime_hook(&hooks));
+    struct bri_forkserver *made = bri_calloc(1, sizeof *made);
+    if (made == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = bri_mutex_create(&made->lock);
+    if (status != BROOD_OK) {
+        bri_free(made);
+        return status;
+    }
+    bri_mutex_lock(bri_the_runtime.lock);
+    if (bri_the_runtime.forkserver == NULL)
+        bri_the_runtime.forkserver = made;
+    struct bri_forkserver *there = bri_the_runtime.forkserver;
+    bri_mutex_unlock(bri_the_runtime.lock);
+    if (there != made) {
+        bri_mutex_destroy(made->lock);
+        bri_free(made);
+    }
+    *state = there;
+    return BROOD_OK;
+}
+
+/* Before the start: a server that runs. One that died is replaced. */
+static brood_status prepare(void)
+{
+    struct bri_forkserver *state = bri_the_runtime.forkserver;
+    if (state == NULL)
+        BROOD_TRY(make_state(&state));
+    bri_mutex_lock(state->lock);
+    brood_status status = BROOD_OK;
+    if (state->process != NULL && !brood_process_is_alive(state->process)) {
+        brood_process_destroy(state->process);
+        state->process = NULL;
+    }
+    if (state->process == NULL)
+        status = start_server(&state->process);
+    bri_mutex_unlock(state->lock);
+    return status;
+}
+
+brood_status brood_set_forkserver_preload(brood_function function, brood_value args)
+{
+    bri_context *context = bri_context_get();
+    brood_value reference = {0};
+    brood_status status = bri_runtime_check("set the preload function");
+    if (status == BROOD_OK && bri_the_runtime.forkserver != NULL)
+        status = bri_fail(BROOD_ESTATE,
+                          "could not set the preload function: the forkserver runs already");
+    if (status == BROOD_OK && function != NULL)
+        status = bri_function_refer(function, &reference);
+    if (status != BROOD_OK) {
+        brood_value_clear(&args);
+        return status;
+    }
+    brood_value_clear(&context->preload_function);
+    brood_value_clear(&context->preload_arguments);
+    context->preload_function = reference;
+    context->preload_arguments = args;
+    if (brood_value_kind(&args) == BROOD_INVALID)
+        context->preload_arguments = brood_tuple(0);
+    return BROOD_OK;
+}
+
+/* ---- starting a child ---- */
+
+static brood_status find_directory(char **directory)
+{
+    apr_pool_t *pool;
+    char *found = NULL;
+    apr_status_t code = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+    if (code != APR_SUCCESS)
+        return bri_fail(BROOD_ENOMEM, "could not make a memory pool");
+    code = apr_filepath_get(&found, APR_FILEPATH_NATIVE, pool);
+    /* A directory that was removed has no path: the child stays where the server is. */
+    *directory = bri_strdup(code == APR_SUCCESS ? found : "");
+    apr_pool_destroy(pool);
+    return *directory == NULL ? BROOD_ENOMEM : BROOD_OK;
+}
+
+/* The stream, where the server reports the exit, and what the block refers to. */
+static brood_status send_request(bri_launch *launch, brp_handle status_end,
+                                 const struct bri_transfer *transfer)
+{
+    const brood_process *server = bri_the_runtime.forkserver->process;
+    brp_handle handles[2 + BRI_TRANSFER_MAX];
+    bri_fork_request request = {.n_handles = (uint32_t)(2 + transfer->n)};
+    size_t written;
+    memcpy(request.token, launch->token, sizeof request.token);
+    handles[0] = launch->stream;
+    handles[1] = status_end;
+    for (size_t i = 0; i < transfer->n; i++)
+        handles[2 + i] = transfer->handles[i];
+    brp_bytes part = {&request, sizeof request};
+    BROOD_TRY(brp_stream_write_all(server->stream, &part, 1, &written, launch->deadline));
+    return brp_pass_send(server->stream, server->pid, handles, request.n_handles, launch->deadline);
+}
+
+static brood_status launch_child(bri_launch *launch)
+{
+    struct bri_transfer transfer = {.way = BRI_TRANSFER_START};
+    brp_handle ends[2];
+    BROOD_TRY(find_directory(&launch->directory));
+    BROOD_TRY(bri_start_write_block(launch, false, &transfer));
+    if (transfer.n > BRP_PASS_MAX - 2)
+        return bri_fail(BROOD_ELIMIT, "could not send %zu system handles: %d is the most",
+                        transfer.n, BRP_PASS_MAX - 2);
+    BROOD_TRY(brp_stream_pair_one_way(ends));
+    launch->process->status = ends[0];
+    brood_status status = send_request(launch, ends[1], &transfer);
+    brp_handle_close(&ends[1]);
+    if (status == BROOD_EEOF)
+        status = bri_fail(BROOD_ESTART, "the forkserver has died");
+    return status;
+}
+
+/* ---- what becomes of it ---- */
+
+static void sentinel(brood_process *process, brp_watch *watch)
+{
+    *watch = (brp_watch){process->status, BRP_WATCH_STREAM, false};
+}
+
+/* The server has killed what was left of the tree. Without its word it has died itself: then the
+ * closing of the lifeline ends the child, whose exit code nobody knows; 255, as in Python. */
+static brood_status collect(brood_process *process, int *exitcode, bri_deadline deadline)
+{
+    bri_note note;
+    int64_t code = 255;
+    brood_status status = bri_note_receive(process->status, &note, deadline);
+    if (status == BROOD_ETIMEDOUT)
+        return status;
+    if (status == BROOD_OK) {
+        if (note.kind != BRI_NOTE_EXIT || brood_get_int(&note.value, &code) != BROOD_OK)
+            code = 255;
+        brood_value_clear(&note.value);
+    } else {
+        brp_handle_close(&process->lifeline);
+    }
+    *exitcode = (int)code;
+    return BROOD_OK;
+}
+
+static bool has_ended(brood_process *process)
+{
+    return brp_stream_poll(process->status, 0) == BROOD_OK;
+}
+
+/* The server reports an exit only after it has collected the child, so the number is the child's as
+ * long as nothing was reported - also after the handle to it was opened. */
+static brood_status adopt(brood_process *process, bool *ended)
+{
+    *ended = has_ended(process);
+    if (*ended || process->child.pid != 0)
+        return BROOD_OK;
+    brood_status status = brp_child_adopt(&process->child, process->pid);
+    *ended = has_ended(process);
+    return *ended ? BROOD_OK : status;
+}
+
+static brood_status signal_child(brood_process *process, brp_signal signal)
+{
+    bool ended;
+    BROOD_TRY(adopt(process, &ended));
+    return ended ? BROOD_OK : brp_child_signal(&process->child, signal);
+}
+
+static brood_status kill_tree(brood_process *process)
+{
+    bool ended;
+    if (process->pid ==
+        0) { /* it never said hello: it waits for its block, or holds its lifeline */
+        brp_handle_close(&process->stream);
+        brp_handle_close(&process->lifeline);
+        return BROOD_OK;
+    }
+    BROOD_TRY(adopt(process, &ended));
+    return ended ? BROOD_OK : brp_child_kill_tree(&process->child);
+}
+
+const bri_start_method bri_start_forkserver = {.number = BROOD_START_FORKSERVER,
+                                               .is_supported = brp_can_fork,
+                                               .prepare = prepare,
+                                               .launch = launch_child,
+                                               .sentinel = sentinel,
+                                               .collect = collect,
+                                               .signal = signal_child,
+                                               .kill_tree = kill_tree};
