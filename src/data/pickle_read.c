@@ -566,6 +566,7 @@ enum { LONGEST_INTEGER = 5 };
  */
 static void run_integers(bri_reader *r)
 {
+    static const brood_value blank = {.kind = BROOD_INT};
     size_t room = r->stack.capacity - r->stack.count;
     size_t allowed = r->max_nodes - r->nodes;
     size_t most = room < allowed ? room : allowed;
@@ -574,22 +575,26 @@ static void run_integers(bri_reader *r)
     const brood_value *limit = top + most;
     const unsigned char *p = r->p;
     while (top < limit && (size_t)(r->end - p) >= LONGEST_INTEGER) {
-        brood_value value = {.kind = BROOD_INT};
+        int64_t integer;
         if (*p == OP_BININT1) {
-            value.as.integer = p[1];
+            integer = p[1];
             p += 2;
         } else if (*p == OP_BININT2) {
-            value.as.integer = p[1] | p[2] << 8;
+            integer = p[1] | p[2] << 8;
             p += 3;
         } else if (*p == OP_BININT) {
             uint32_t bits =
                 p[1] | (uint32_t)p[2] << 8 | (uint32_t)p[3] << 16 | (uint32_t)p[4] << 24;
-            value.as.integer = (int64_t)(bits ^ 0x80000000u) - 0x80000000;
+            integer = (int64_t)(bits ^ 0x80000000u) - 0x80000000;
             p += 5;
         } else {
             break;
         }
-        *top++ = value;
+        /* Into its place in two stores. A whole value, put together elsewhere from parts and copied
+         * in one, makes the processor wait for the parts each time: half the time of this loop. */
+        memcpy(top, &blank, offsetof(brood_value, as));
+        top->as.integer = integer;
+        top++;
     }
     size_t made = (size_t)(top - begin);
     r->stack.count += made;
