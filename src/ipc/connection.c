@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "core/transfer.h"
+#include "data/heap.h"
 #include "data/pickle.h"
 #include "ipc/frame.h"
 #include "ipc/shared.h"
@@ -322,10 +323,10 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
     if (status == BROOD_OK) {
         const void *ahead =
             reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
-        tuple = brood_pack("(ibby)", number, connection->readable, connection->writable, ahead,
+        tuple = brood_pack("(lbby)", number, connection->readable, connection->writable, ahead,
                            reader->end - reader->begin);
         if (tuple.kind == BROOD_INVALID)
-            status = brood_last_error()->status;
+            status = bri_fail_invalid(&tuple);
     }
     bri_mutex_unlock(connection->read_lock);
     if (status == BROOD_OK)

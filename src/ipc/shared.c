@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/transfer.h"
+#include "data/heap.h"
 #include "ipc/latch.h"
 
 enum { MAX_KINDS = 32, LEAST_BUCKETS = 16, HOLDER_BITS = 24, PAYLOAD = 16 };
@@ -345,34 +346,32 @@ static uint64_t begin_life(bri_arena *arena, uint64_t offset, bri_holder *holder
 }
 
 static brood_status make_body(bri_arena *arena, const bri_shared_class *class, size_t size,
-                              bri_shared_fill fill, const void *context, uint64_t *offset)
+                              uint64_t *offset)
 {
-    uint64_t made;
-    BROOD_TRY(bri_arena_alloc(arena, sizeof(shared_head) + size, &made));
-    shared_head *head = head_at(arena, made);
+    BROOD_TRY(bri_arena_alloc(arena, sizeof(shared_head) + size, offset));
+    shared_head *head = head_at(arena, *offset);
     atomic_store(&head->size, size);
     atomic_store(&head->kind, class->kind);
     memset(head + 1, 0, size);
-    brood_status status = fill == NULL ? BROOD_OK : fill(arena, head + 1, context);
-    if (status != BROOD_OK)
-        bri_arena_free(arena, made);
-    else
-        *offset = made;
-    return status;
+    return BROOD_OK;
 }
 
-/* Under the table's lock. */
+/* Under the table's lock. The body is filled when it has a holder already, so that what it takes is
+ * not lost with this process. */
 static brood_status create_locked(bri_arena *arena, shared_table *table, bri_shared *object,
                                   size_t size, bri_shared_fill fill, const void *context)
 {
-    const bri_shared_class *class = object->class;
     bri_holder *holder;
     uint64_t offset;
     BROOD_TRY(grow_table(table));
     BROOD_TRY(take_holder(arena, table, &holder));
-    brood_status status = make_body(arena, class, size, fill, context, &offset);
+    brood_status status = make_body(arena, object->class, size, &offset);
     if (status == BROOD_OK) {
-        status = open_local(arena, object, offset, begin_life(arena, offset, holder), holder);
+        uint64_t generation = begin_life(arena, offset, holder);
+        if (fill != NULL)
+            status = fill(arena, body_at(arena, offset), context);
+        if (status == BROOD_OK)
+            status = open_local(arena, object, offset, generation, holder);
         if (status != BROOD_OK)
             leave(arena, holder);
     }
@@ -565,9 +564,9 @@ brood_status bri_shared_reduce(void *handle, bri_transfer *transfer, brood_value
 {
     const bri_shared *object = handle;
     (void)transfer; /* the arena is there for every way that a transfer can go */
-    brood_value tuple = brood_pack("(ii)", (int64_t)object->offset, (int64_t)object->generation);
+    brood_value tuple = brood_pack("(uu)", object->offset, object->generation);
     if (tuple.kind == BROOD_INVALID)
-        return brood_last_error()->status;
+        return bri_fail_invalid(&tuple);
     *arguments = tuple;
     return BROOD_OK;
 }
@@ -575,11 +574,11 @@ brood_status bri_shared_reduce(void *handle, bri_transfer *transfer, brood_value
 brood_status bri_shared_rebuild(const bri_shared_class *class, const brood_value *arguments,
                                 bri_transfer *transfer, void **object)
 {
-    int64_t offset, generation;
+    uint64_t offset, generation;
     (void)transfer;
-    BROOD_TRY(brood_unpack(arguments, "(ii)", &offset, &generation));
+    BROOD_TRY(brood_unpack(arguments, "(uu)", &offset, &generation));
     bri_shared *made;
-    BROOD_TRY(bri_shared_attach(class, (uint64_t)offset, (uint64_t)generation, &made));
+    BROOD_TRY(bri_shared_attach(class, offset, generation, &made));
     *object = made;
     return BROOD_OK;
 }

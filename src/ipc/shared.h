@@ -63,7 +63,8 @@ struct bri_shared {
     bri_shared *next;
 };
 
-/* What completes the zeroed body of a new object before anybody else can see it. */
+/* What completes the zeroed body of a new object before anybody else can see it. When it fails, or
+ * is cut off, `destroy` follows. */
 typedef brood_status (*bri_shared_fill)(bri_arena *arena, void *body, const void *context);
 
 /* Makes the class known by name and number; when its layer starts. */

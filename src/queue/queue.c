@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "core/transfer.h"
+#include "data/heap.h"
 #include "data/pickle.h"
 #include "queue/parcel.h"
 
@@ -174,10 +175,6 @@ brood_status brood_queue_put(brood_queue *queue, brood_value value, brood_ms tim
 {
     bri_patience patience = {.timeout = timeout};
     brood_status status = bri_shared_check(queue, "put into a queue");
-    if (status == BROOD_OK && value.kind == BROOD_INVALID)
-        status = brood_last_error()->status != BROOD_OK
-                     ? brood_last_error()->status
-                     : bri_fail(BROOD_EINVALID, "could not put into a queue: the value is invalid");
     if (status == BROOD_OK)
         status = put_value(queue, &value, &patience);
     brood_value_clear(&value);
@@ -199,7 +196,7 @@ static brood_status decode(const void *data, const bri_message *message, brood_v
         return read_value(data, message->size, value);
     brood_value bytes = brood_bytes(data, (size_t)message->size);
     if (bytes.kind == BROOD_INVALID)
-        return brood_last_error()->status;
+        return bri_fail_invalid(&bytes);
     *value = bytes;
     return BROOD_OK;
 }
