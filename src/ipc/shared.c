@@ -205,25 +205,6 @@ void bri_shared_sweep(bri_arena *arena, bri_owner dead)
 
 /* ---- this process's side ---- */
 
-static brood_status get_table(shared_table **table)
-{
-    brood_status status = BROOD_OK;
-    bri_mutex_lock(bri_the_runtime.lock);
-    shared_table *there = bri_the_runtime.shared;
-    if (there == NULL) {
-        there = bri_calloc(1, sizeof *there);
-        status = there == NULL ? BROOD_ENOMEM : bri_mutex_create(&there->lock);
-        if (status == BROOD_OK)
-            bri_the_runtime.shared = there;
-        else
-            bri_free(there);
-    }
-    bri_mutex_unlock(bri_the_runtime.lock);
-    if (status == BROOD_OK)
-        *table = there;
-    return status;
-}
-
 static size_t bucket_of(uint64_t offset, size_t n_buckets)
 {
     return (size_t)((offset / BRI_LINE * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % n_buckets;
@@ -319,6 +300,23 @@ static brood_status open_local(bri_arena *arena, bri_shared *object, uint64_t of
     return status;
 }
 
+/* An empty table takes no memory. */
+static void trim_table(shared_table *table)
+{
+    if (table->n_objects != 0)
+        return;
+    bri_free(table->buckets);
+    table->buckets = NULL;
+    table->n_buckets = 0;
+}
+
+static void remove_local(shared_table *table, bri_shared *object)
+{
+    *place_of(table, object->offset, object->generation) = object->next;
+    table->n_objects--;
+    trim_table(table);
+}
+
 static void add_local(shared_table *table, bri_shared *object)
 {
     bri_shared **first = &table->buckets[bucket_of(object->offset, table->n_buckets)];
@@ -386,17 +384,16 @@ brood_status bri_shared_create(const bri_shared_class *class, size_t size, const
                                bri_shared_fill fill, const void *context, bri_shared **object)
 {
     bri_arena *arena;
-    shared_table *table;
     bri_shared *made = NULL;
     BROOD_TRY(bri_runtime_check(what));
+    shared_table *table = bri_the_runtime.shared;
     brood_status status = bri_arena_get(&arena);
-    if (status == BROOD_OK)
-        status = get_table(&table);
     if (status == BROOD_OK)
         status = new_local(class, &made);
     if (status == BROOD_OK) {
         bri_mutex_lock(table->lock);
         status = create_locked(arena, table, made, size, fill, context);
+        trim_table(table);
         bri_mutex_unlock(table->lock);
     }
     if (status == BROOD_OK) {
@@ -431,10 +428,9 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
                                bri_shared **object)
 {
     bri_arena *arena;
-    shared_table *table;
+    shared_table *table = bri_the_runtime.shared;
     bri_shared *made = NULL;
     BROOD_TRY(bri_arena_get(&arena));
-    BROOD_TRY(get_table(&table));
     BROOD_TRY(new_local(class, &made));
     bri_mutex_lock(table->lock);
     bri_shared *there = table->n_buckets == 0 ? NULL : *place_of(table, offset, generation);
@@ -443,6 +439,7 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
         there->uses++;
     else
         status = attach_locked(arena, table, made, offset, generation);
+    trim_table(table);
     bri_mutex_unlock(table->lock);
     if (status != BROOD_OK || there != NULL)
         forget_local(made);
@@ -471,10 +468,8 @@ void bri_shared_release(void *handle)
     bri_mutex_lock(table->lock);
     bool last = --object->uses == 0;
     bri_holder *holder = object->holder;
-    if (last) {
-        *place_of(table, object->offset, object->generation) = object->next;
-        table->n_objects--;
-    }
+    if (last)
+        remove_local(table, object);
     bri_mutex_unlock(table->lock);
     if (!last)
         return;
@@ -525,7 +520,7 @@ static void after_fork_child(void)
 {
     bri_arena *arena = bri_the_runtime.arena;
     shared_table *table = bri_the_runtime.shared;
-    if (arena == NULL || table == NULL)
+    if (arena == NULL)
         return;
     table->free_holders = 0;
     for (size_t i = 0; i < table->n_buckets; i++)
@@ -536,7 +531,21 @@ static void after_fork_child(void)
 brood_status bri_shared_start(void)
 {
     static const bri_hooks hooks = {"shared objects", NULL, after_fork_child};
-    return bri_runtime_hook(&hooks);
+    if (bri_the_runtime.shared != NULL)
+        return BROOD_OK;
+    shared_table *table = bri_calloc(1, sizeof *table);
+    if (table == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = bri_mutex_create(&table->lock);
+    if (status == BROOD_OK)
+        status = bri_runtime_hook(&hooks);
+    if (status != BROOD_OK) {
+        bri_mutex_destroy(table->lock);
+        bri_free(table);
+        return status;
+    }
+    bri_the_runtime.shared = table;
+    return BROOD_OK;
 }
 
 /* ---- values ---- */

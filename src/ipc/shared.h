@@ -102,7 +102,7 @@ brood_status bri_shared_check(const void *object, const char *what);
  * done again. */
 void bri_shared_sweep(bri_arena *arena, bri_owner dead);
 
-/* Adds the hook for forks. */
+/* Makes the table and adds the hook for forks. */
 brood_status bri_shared_start(void);
 
 #endif /* BRI_SHARED_H */
