@@ -43,7 +43,8 @@ typedef struct bri_runtime {
     struct bri_registry *registry;
     uint64_t arena_size; /* wanted, before it is made; 0: the default */
     struct bri_arena *arena;
-    struct bri_shared_table *shared; /* objects of the arena that this process holds */
+    struct bri_arena *promised_arena; /* a child's until it is used: not mapped, not entered */
+    struct bri_shared_table *shared;  /* objects of the arena that this process holds */
     struct bri_children *children;
     struct bri_forkserver *forkserver;
     struct bri_pools *pools;

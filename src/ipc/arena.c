@@ -387,6 +387,7 @@ static brood_status lay_out(bri_arena *arena)
     atomic_store(&head->committed, heap);
     atomic_store(&head->n_slots, BRI_SLOTS_STEP);
     atomic_store(&head->n_parks, BRI_PARKS_STEP);
+    head->spins = brp_usable_cpus() > 1 ? SPINS : 0;
     head->magic = ARENA_MAGIC;
     return BROOD_OK;
 }
@@ -404,7 +405,6 @@ static bri_arena *new_view(void)
     if (arena == NULL)
         return NULL;
     arena->section.handle = BRP_NO_HANDLE;
-    arena->spins = brp_usable_cpus() > 1 ? SPINS : 0;
     return arena;
 }
 
@@ -412,6 +412,55 @@ static void set_base(bri_arena *arena)
 {
     arena->base = arena->section.base;
     arena->head = (bri_arena_head *)(void *)arena->base;
+}
+
+/* Maps what another process has made. `section` is moved in. */
+static brood_status map_arena(bri_arena *arena, brp_handle section, uint64_t reserved)
+{
+    BROOD_TRY(brp_section_open(&arena->section, section, reserved));
+    set_base(arena);
+    if (arena->head->magic != ARENA_MAGIC || arena->head->reserved > arena->section.reserved)
+        return bri_fail(BROOD_EVERSION,
+                        "could not use the parent's shared memory: it has another layout");
+    arena->spins = arena->head->spins;
+    return BROOD_OK;
+}
+
+/* Under the lock. */
+static brood_status keep_promise(bri_arena **kept)
+{
+    bri_arena *arena = bri_the_runtime.promised_arena;
+    brp_handle section = arena->section.handle;
+    bri_owner self = arena->me;
+    bri_the_runtime.promised_arena = NULL;
+    arena->section.handle = BRP_NO_HANDLE;
+    arena->me = 0;
+    brood_status status = map_arena(arena, section, arena->section.reserved);
+    if (status == BROOD_OK) {
+        bri_the_runtime.arena = arena;
+        status = bri_proctable_enter(self, brp_pid(), brp_start_time(brp_pid()));
+    }
+    if (status != BROOD_OK) {
+        bri_the_runtime.arena = NULL;
+        close_arena(arena);
+        return status;
+    }
+    *kept = arena;
+    return BROOD_OK;
+}
+
+brood_status bri_arena_promise(brp_handle section, uint64_t reserved, bri_owner self)
+{
+    bri_arena *arena = new_view();
+    if (arena == NULL) {
+        brp_handle_close(&section);
+        return BROOD_ENOMEM;
+    }
+    arena->section.handle = section;
+    arena->section.reserved = reserved;
+    arena->me = self;
+    bri_the_runtime.promised_arena = arena;
+    return BROOD_OK;
 }
 
 static brood_status make_arena(bri_arena **made)
@@ -435,6 +484,8 @@ static brood_status make_arena(bri_arena **made)
     if (status == BROOD_OK)
         status = bri_proctable_enter_root(arena);
     if (status == BROOD_OK)
+        arena->spins = arena->head->spins;
+    if (status == BROOD_OK)
         status = brp_words_create(&arena->words, bri_arena_at(arena, arena->head->words),
                                   arena->base, bri_owner_slot(arena->me));
     if (status != BROOD_OK)
@@ -449,7 +500,9 @@ brood_status bri_arena_get(bri_arena **arena)
     brood_status status = BROOD_OK;
     bri_mutex_lock(bri_the_runtime.lock);
     bri_arena *there = bri_the_runtime.arena;
-    if (there == NULL && bri_the_runtime.is_child)
+    if (there == NULL && bri_the_runtime.promised_arena != NULL)
+        status = keep_promise(&there);
+    else if (there == NULL && bri_the_runtime.is_child)
         status = bri_fail(BROOD_ESTATE, "could not use shared memory: the parent gave none");
     else if (there == NULL)
         status = make_arena(&there);
@@ -466,13 +519,7 @@ brood_status bri_arena_adopt(brp_handle section, uint64_t reserved)
         brp_handle_close(&section);
         return BROOD_ENOMEM;
     }
-    brood_status status = brp_section_open(&arena->section, section, reserved);
-    if (status == BROOD_OK) {
-        set_base(arena);
-        if (arena->head->magic != ARENA_MAGIC || arena->head->reserved > arena->section.reserved)
-            status = bri_fail(BROOD_EVERSION,
-                              "could not use the parent's shared memory: it has another layout");
-    }
+    brood_status status = map_arena(arena, section, reserved);
     if (status != BROOD_OK) {
         close_arena(arena);
         return status;
@@ -486,6 +533,8 @@ brood_status bri_arena_adopt(brp_handle section, uint64_t reserved)
 brood_status bri_arena_after_fork(bri_owner self)
 {
     bri_arena *arena = bri_the_runtime.arena;
+    if (bri_the_runtime.promised_arena != NULL)
+        bri_the_runtime.promised_arena->me = self;
     if (arena == NULL)
         return BROOD_OK;
     arena->me = 0;

@@ -46,6 +46,11 @@ brood_status bri_arena_get(bri_arena **arena);
  * enters the process table (bri_proctable_enter) before it uses anything else here. */
 brood_status bri_arena_adopt(brp_handle section, uint64_t reserved);
 
+/* Child after exec: the same as bri_arena_adopt and bri_proctable_enter, but only when the arena is
+ * used for the first time: a child that never needs it pays nothing. `section` is moved in, also on
+ * failure. */
+brood_status bri_arena_promise(brp_handle section, uint64_t reserved, bri_owner self);
+
 /* Child after fork: takes the inherited mapping over under its own slot, which the parent claimed.
  * Before bri_runtime_after_fork_child, whose hooks take the shared objects over. Does nothing when
  * the parent had no arena. */

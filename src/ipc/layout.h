@@ -56,6 +56,7 @@ typedef struct bri_arena_head {
     uint64_t slots;
     uint64_t parks;
     uint64_t heap;
+    uint32_t spins; /* for all processes, so that each need not count its CPUs */
 
     /* In units: end of the small blocks | start of the large ones << 32. One word, so that the two
      * cannot cross. */

@@ -102,11 +102,6 @@ void brood_exit(int code)
 
 /* ---- the child ---- */
 
-static brood_status enter_tree(bri_owner owner)
-{
-    return owner == 0 ? BROOD_OK : bri_proctable_enter(owner, brp_pid(), brp_start_time(brp_pid()));
-}
-
 static brood_status change_directory(const char *directory)
 {
     if (directory[0] == '\0')
@@ -191,8 +186,7 @@ static brood_status join_tree(const bri_birth *birth, const bri_start_tree *tree
     BROOD_TRY(take_handle(transfer, tree->arena, &section));
     if (!brp_handle_is_set(section))
         return BROOD_OK;
-    BROOD_TRY(bri_arena_adopt(section, tree->reserved));
-    return enter_tree(tree->owner);
+    return bri_arena_promise(section, tree->reserved, tree->owner);
 }
 
 static brood_status read_block(const bri_birth *birth, const unsigned char *token,
