@@ -2,6 +2,7 @@
 #include "core/parts.h"
 
 #include "ipc/arena.h"
+#include "pool/pool.h"
 #include "queue/queue.h"
 #include "sync/sync.h"
 
@@ -9,5 +10,6 @@ const bri_part bri_parts[] = {
     {"ipc", bri_ipc_start},
     {"sync", bri_sync_start},
     {"queue", bri_queue_start},
+    {"pool", bri_pool_start},
     {NULL, NULL},
 };

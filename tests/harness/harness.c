@@ -125,6 +125,9 @@ static brood_status warm_up(void)
 {
     BROOD_TRY(start_and_join());
     BROOD_TRY(bri_children_supervise());
+    brood_lock *lock; /* the table of shared objects */
+    BROOD_TRY(brood_lock_create(&lock));
+    brood_lock_destroy(lock);
     return start_and_join();
 }
 

@@ -1,0 +1,462 @@
+/* pool/map.c - one map: items into tasks, results back into their places. */
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "platform/clock.h"
+#include "platform/ident.h"
+#include "pool/frame.h"
+
+enum {
+    BATCH = 64,        /* tasks written between two looks at what has come */
+    MOST_WANTED = 256, /* finished tasks to sleep for when they come fast */
+    FAST = 2000000,    /* ns: a sleep that is over so soon was too short for few tasks */
+    KEPT_SCRATCH = 1 << 20
+};
+
+typedef struct map_run {
+    brood_pool *pool;
+    bri_request request;
+    brood_map_options options;
+    brood_function code;
+    uint64_t function; /* its record */
+    brood_value items;
+    size_t n, next, done; /* items: all, the first that is in no task, ended ones */
+    size_t chunk;
+    brood_value *results;
+    bri_buffer scratch;
+    uint32_t batch[BATCH]; /* slots: filled up to n_filled, free after that */
+    uint32_t n_batch, n_filled;
+    uint32_t ended[BATCH]; /* slots to be decoded */
+    uint32_t n_ended;
+    uint32_t wanted;
+    bool is_starved; /* no memory for arguments until a task has ended */
+
+    /* the failure of the first item that failed */
+    bool failed;
+    size_t failed_item;
+    brood_status failure_status;
+    bri_outcome failure;
+    int exitcode;
+} map_run;
+
+/* Details of the calling thread's last failed map, for brood_pool_failure. */
+static _Thread_local struct {
+    uint64_t pool;
+    char kind[128];
+    char message[BRI_MESSAGE_SIZE];
+    char file[512];
+    int line;
+    int64_t pid;
+    int exitcode;
+} last_failure;
+
+/* An item has failed: its error takes its place, or it fails the map if no earlier one does. */
+static void item_failed(map_run *run, size_t item, brood_status status, bri_outcome *outcome,
+                        int exitcode)
+{
+    if (run->options.keep_errors) {
+        run->results[item] = outcome->error;
+        outcome->error = (brood_value){0};
+        if (brood_value_kind(&run->results[item]) == BROOD_INVALID)
+            run->results[item] = brood_none(); /* no memory for an error */
+    } else if (!run->failed || item < run->failed_item) {
+        bri_outcome_clear(&run->failure);
+        run->failure = *outcome;
+        *outcome = (bri_outcome){0};
+        run->failed = true;
+        run->failed_item = item;
+        run->failure_status = status;
+        run->exitcode = exitcode;
+    }
+    bri_outcome_clear(outcome);
+}
+
+/* The same out of this thread's last error: the item could not be sent or its result not be read.
+ */
+static void item_failed_here(map_run *run, size_t item, brood_status status)
+{
+    bri_outcome outcome = {0};
+    bri_outcome_fail(&outcome, status);
+    item_failed(run, item, BROOD_ETASK, &outcome, 0);
+}
+
+static void tell_progress(const map_run *run)
+{
+    if (run->options.progress != NULL)
+        run->options.progress(run->options.context, run->done, run->n);
+}
+
+/* ---- items into tasks ---- */
+
+/* Appends up to a chunk of items to the scratch buffer; an item that cannot be written has failed,
+ * and ends the chunk if it is not its first. Gives the first item and their number. */
+static uint32_t write_chunk(map_run *run, size_t *first)
+{
+    uint32_t n = 0;
+    bri_buffer_reset(&run->scratch);
+    while (n < run->chunk && run->next < run->n) {
+        brood_status status =
+            bri_frame_append(&run->scratch, BRI_ENTRY_VALUE, brood_item(&run->items, run->next));
+        if (status == BROOD_OK) {
+            if (n++ == 0)
+                *first = run->next;
+            run->next++;
+        } else if (n > 0) {
+            break; /* it is tried again, as the first of the next chunk */
+        } else {
+            bri_fail_within("could not send an item to a worker");
+            item_failed_here(run, run->next++, status);
+            run->done++;
+            tell_progress(run);
+        }
+    }
+    return n;
+}
+
+/* Puts the scratch buffer into a slot. */
+static brood_status fill_slot(map_run *run, uint32_t index, size_t first, uint32_t n)
+{
+    bri_task_slot *slot = bri_tasks_slot(run->pool->table, index);
+    size_t size = run->scratch.length;
+    void *to = slot->bytes;
+    if (size > BRI_SLOT_INLINE) {
+        uint64_t block;
+        BROOD_TRY(bri_arena_alloc(run->pool->arena, size, &block));
+        atomic_store_explicit(&slot->arguments, block, memory_order_relaxed);
+        to = bri_arena_at(run->pool->arena, block);
+    }
+    memcpy(to, run->scratch.data, size);
+    slot->function = run->function;
+    slot->n = n;
+    slot->size = size;
+    bri_task *task = &run->pool->tasks[index];
+    task->item = first;
+    task->n_bytes = size;
+    run->request.n_bytes += size;
+    return BROOD_OK;
+}
+
+/* Fills the slots of the batch. When memory is out it waits for tasks to end, if there are any. */
+static brood_status fill_batch(map_run *run)
+{
+    brood_status status = BROOD_OK;
+    while (status == BROOD_OK && run->n_filled < run->n_batch) {
+        size_t first = run->next;
+        uint32_t n = write_chunk(run, &first);
+        if (n == 0)
+            break;
+        status = fill_slot(run, run->batch[run->n_filled], first, n);
+        if (status == BROOD_OK)
+            run->n_filled++;
+        else
+            run->next = first;
+    }
+    if (run->scratch.capacity > KEPT_SCRATCH)
+        bri_buffer_fini(&run->scratch);
+    if (status != BROOD_ENOMEM)
+        return status;
+    run->is_starved = run->n_filled > 0 || run->request.n_slots > run->n_batch;
+    return run->is_starved ? BROOD_OK : status;
+}
+
+/* ---- results back ---- */
+
+/* What a worker's death says about the items that it had. */
+static void task_lost(map_run *run, const bri_task *task, uint32_t n)
+{
+    char how[80];
+    if (task->exitcode < 0)
+        snprintf(how, sizeof how, "was killed by signal %d", -task->exitcode);
+    else
+        snprintf(how, sizeof how, "exited with code %d", task->exitcode);
+    for (uint32_t i = 0; i < n; i++) {
+        bri_outcome outcome = {.failed = true, .pid = task->worker};
+        char message[160];
+        snprintf(message, sizeof message, "the worker %lld %s while it ran the task",
+                 (long long)task->worker, how);
+        outcome.error = brood_error_value("multiprocessing.context.ProcessError", message);
+        item_failed(run, task->item + i, BROOD_EWORKERDIED, &outcome, task->exitcode);
+    }
+}
+
+/* One result: a value or why there is none. */
+static brood_status read_result(map_run *run, bri_frame_reader *reader, size_t item)
+{
+    bri_entry entry;
+    brood_value value;
+    BROOD_TRY(bri_frame_next(reader, &entry));
+    brood_status status = bri_entry_value(&entry, &value);
+    if (status != BROOD_OK) {
+        bri_fail_within("could not read the result of a task");
+        item_failed_here(run, item, status);
+        return BROOD_OK;
+    }
+    if (entry.kind == BRI_ENTRY_VALUE) {
+        run->results[item] = value;
+        return BROOD_OK;
+    }
+    bri_outcome outcome = {0};
+    status = bri_outcome_rebuild(&value, &outcome);
+    brood_value_clear(&value);
+    if (status == BROOD_OK)
+        item_failed(run, item, BROOD_ETASK, &outcome, 0);
+    else
+        item_failed_here(run, item, status);
+    return BROOD_OK;
+}
+
+/* Decodes what a task brought. Not under the mutex: the slot is this thread's. */
+static void read_task(map_run *run, uint32_t index)
+{
+    bri_task *task = &run->pool->tasks[index];
+    bri_task_slot *slot = bri_tasks_slot(run->pool->table, index);
+    if (task->lost) {
+        task_lost(run, task, slot->n);
+    } else {
+        uint64_t block = atomic_load_explicit(&slot->result, memory_order_relaxed);
+        bri_frame_reader reader = {slot->bytes, slot->size};
+        if (block != 0)
+            reader.data = bri_arena_at(run->pool->arena, block);
+        brood_status status = BROOD_OK;
+        if (slot->size == 0) /* not even a failure could be written */
+            status = bri_fail(BROOD_ENOMEM, "could not send the result of a task: out of memory");
+        for (uint32_t i = 0; i < slot->n; i++) {
+            if (status == BROOD_OK)
+                status = read_result(run, &reader, task->item + i);
+            if (status != BROOD_OK)
+                item_failed_here(run, task->item + i, status);
+        }
+    }
+    run->done += slot->n;
+    tell_progress(run);
+}
+
+/* ---- the loop ---- */
+
+/* Under the mutex: makes the filled slots ready for workers. */
+static void submit_batch(map_run *run)
+{
+    uint32_t n = 0;
+    while (n < run->n_filled && bri_tasks_put(run->pool->table, run->batch[n]))
+        n++;
+    if (n == 0)
+        return;
+    bri_tasks_ring(run->pool->table, n);
+    run->n_filled -= n;
+    run->n_batch -= n;
+    memmove(run->batch, run->batch + n, run->n_batch * sizeof *run->batch);
+}
+
+/* Under the mutex: gives back what was decoded, takes what has come and slots for more. */
+static void take_work(map_run *run)
+{
+    brood_pool *pool = run->pool;
+    for (uint32_t i = 0; i < run->n_ended; i++)
+        bri_request_give_slot(pool, run->ended[i]);
+    run->n_ended = 0;
+    while (run->n_ended < BATCH &&
+           bri_request_next_ended(pool, &run->request, &run->ended[run->n_ended]))
+        run->n_ended++;
+    size_t left = run->n - run->next;
+    while (run->n_batch < BATCH && (run->n_batch - run->n_filled) * run->chunk < left &&
+           bri_request_take_slot(pool, &run->request, &run->batch[run->n_batch]))
+        run->n_batch++;
+}
+
+/* Under the mutex: sleeps until something comes. While tasks end fast it lets more of them
+ * gather, for a wake costs more than many small tasks, but never for longer than FAST. */
+static brood_status wait_for_work(map_run *run, bri_deadline deadline, bri_deadline when)
+{
+    int64_t before = brp_clock_now();
+    bri_deadline until = when < deadline ? when : deadline;
+    if (run->wanted > 1 && before + FAST < until)
+        until = before + FAST;
+    uint32_t wanted = run->wanted < run->request.n_slots ? run->wanted : run->request.n_slots;
+    brood_status status =
+        bri_pool_sleep(run->pool, &run->request.slice, wanted == 0 ? 1 : wanted, until);
+    int64_t now = brp_clock_now();
+    if (status == BROOD_ETIMEDOUT || now - before >= FAST)
+        run->wanted = 1;
+    else if (run->wanted < MOST_WANTED)
+        run->wanted *= 2;
+    return now >= deadline ? BROOD_ETIMEDOUT : BROOD_OK;
+}
+
+static bool is_finished(const map_run *run)
+{
+    return run->done == run->n;
+}
+
+/* Why the request was ended before its time. */
+static brood_status explain(const map_run *run)
+{
+    switch (run->request.status) {
+    case BROOD_ECANCELLED:
+        return bri_fail(BROOD_ECANCELLED, "could not finish the map: the pool was terminated");
+    case BROOD_EBROKEN:
+        return bri_fail(BROOD_EBROKEN, "could not finish the map: %s", run->pool->broken);
+    default:
+        return run->request.status;
+    }
+}
+
+/* Under the mutex at its start and its end. */
+static brood_status run_map(map_run *run, bri_deadline deadline)
+{
+    brood_pool *pool = run->pool;
+    brood_status status = BROOD_OK;
+    while (status == BROOD_OK) {
+        bri_deadline when;
+        submit_batch(run);
+        bri_pool_attend(pool, &when);
+        take_work(run);
+        if (is_finished(run))
+            break;
+        if (run->request.status != BROOD_OK) {
+            status = explain(run);
+        } else if (run->n_ended == 0 && (run->is_starved || run->n_filled == run->n_batch)) {
+            status = wait_for_work(run, deadline, when);
+            run->is_starved = false;
+        } else {
+            bri_mutex_unlock(pool->mutex);
+            for (uint32_t i = 0; i < run->n_ended; i++)
+                read_task(run, run->ended[i]);
+            status = fill_batch(run);
+            if (status == BROOD_OK && brp_clock_now() >= deadline && !is_finished(run))
+                status = BROOD_ETIMEDOUT;
+            bri_mutex_lock(pool->mutex);
+        }
+    }
+    return status;
+}
+
+/* The request from its begin to its end, with nothing left in the table that is ours. */
+static brood_status run_request(map_run *run)
+{
+    brood_pool *pool = run->pool;
+    brood_ms timeout = run->options.timeout;
+    bri_deadline deadline = timeout == 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
+    bri_mutex_lock(pool->mutex);
+    brood_status status = bri_request_begin(pool, &run->request, "map");
+    if (status == BROOD_OK) {
+        status = bri_pool_function(pool, run->code, &run->function);
+        if (status == BROOD_OK)
+            status = run_map(run, deadline);
+        for (uint32_t i = 0; i < run->n_ended; i++)
+            bri_request_give_slot(pool, run->ended[i]);
+        for (uint32_t i = 0; i < run->n_batch; i++)
+            bri_request_give_slot(pool, run->batch[i]);
+        bri_request_end(pool, &run->request);
+    }
+    bri_mutex_unlock(pool->mutex);
+    bri_buffer_fini(&run->scratch);
+    return status;
+}
+
+/* Remembers the failure for brood_pool_failure and makes it the last error. */
+static brood_status report_failure(map_run *run)
+{
+    brood_failure failure = {0};
+    bri_outcome_describe(&run->failure, &failure);
+    last_failure.pool = run->pool->id;
+    snprintf(last_failure.kind, sizeof last_failure.kind, "%s", failure.kind);
+    snprintf(last_failure.message, sizeof last_failure.message, "%s", failure.message);
+    snprintf(last_failure.file, sizeof last_failure.file, "%s", failure.file);
+    last_failure.line = failure.line;
+    last_failure.pid = failure.pid;
+    last_failure.exitcode = run->exitcode;
+    bri_outcome_clear(&run->failure);
+    if (run->failure_status == BROOD_EWORKERDIED)
+        return bri_fail(BROOD_EWORKERDIED, "could not map item %zu: %s", run->failed_item,
+                        last_failure.message);
+    return bri_fail(BROOD_ETASK, "could not map item %zu: %s: %s", run->failed_item,
+                    last_failure.kind, last_failure.message);
+}
+
+/* The results as a list. On failure what is left of them is still in the array. */
+static brood_status make_list(map_run *run, brood_value *results)
+{
+    brood_value list = brood_list();
+    if (brood_value_kind(&list) == BROOD_INVALID)
+        return brood_last_error()->status;
+    for (size_t i = 0; i < run->n; i++) {
+        brood_value result = run->results[i];
+        run->results[i] = (brood_value){0};
+        brood_status status = brood_append(&list, result);
+        if (status != BROOD_OK) {
+            brood_value_clear(&list);
+            return status;
+        }
+    }
+    *results = list;
+    return BROOD_OK;
+}
+
+/* As Python: about four tasks a worker. */
+static size_t chunk_of(const brood_pool *pool, size_t n, size_t asked)
+{
+    size_t tasks = 4 * (size_t)pool->n_seats;
+    size_t chunk = asked != 0 ? asked : (n + tasks - 1) / tasks;
+    return chunk == 0 ? 1 : chunk < UINT32_MAX ? chunk : UINT32_MAX;
+}
+
+static brood_status map(map_run *run, brood_value *results)
+{
+    run->n = brood_value_length(&run->items);
+    run->chunk = chunk_of(run->pool, run->n, run->options.chunksize);
+    run->wanted = 1;
+    run->results = bri_calloc(run->n, sizeof *run->results);
+    if (run->results == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = run_request(run);
+    if (status == BROOD_OK)
+        status = run->failed ? report_failure(run) : make_list(run, results);
+    bri_outcome_clear(&run->failure);
+    for (size_t i = 0; i < run->n; i++)
+        brood_value_clear(&run->results[i]);
+    bri_free(run->results);
+    return status;
+}
+
+brood_status brood_pool_map(brood_pool *pool, brood_function function, brood_value items,
+                            const brood_map_options *options, brood_value *results)
+{
+    map_run run = {.pool = pool, .items = items, .code = function};
+    if (options != NULL)
+        run.options = *options;
+    brood_kind kind = brood_value_kind(&items);
+    brood_status status = bri_pool_check(pool, "map");
+    last_failure.pool = 0;
+    if (status != BROOD_OK)
+        ;
+    else if (kind == BROOD_INVALID)
+        status = bri_fail_within("could not map");
+    else if (function == NULL || results == NULL)
+        status = bri_fail(BROOD_EINVALID, "could not map: %s is NULL",
+                          function == NULL ? "the function" : "where the results go");
+    else if (kind != BROOD_LIST && kind != BROOD_TUPLE)
+        status = bri_fail(BROOD_ETYPE, "could not map: the items are of type %s, not a list or a tuple",
+                          brood_kind_name(kind));
+    else
+        status = map(&run, results);
+    brood_value_clear(&run.items);
+    return status;
+}
+
+brood_status brood_pool_failure(brood_pool *pool, brood_failure *failure)
+{
+    BROOD_TRY(bri_pool_check(pool, "tell of a failure"));
+    if (last_failure.pool != pool->id)
+        return bri_fail(BROOD_ESTATE, "could not tell of a failure: the last map of this thread on "
+                                      "this pool had none");
+    *failure = (brood_failure){.kind = last_failure.kind,
+                               .message = last_failure.message,
+                               .file = last_failure.file,
+                               .line = last_failure.line,
+                               .pid = last_failure.pid,
+                               .exitcode = last_failure.exitcode};
+    return BROOD_OK;
+}

@@ -1,0 +1,152 @@
+/*
+ * pool/pool.h - what a pool is made of, in the process that made it.
+ *
+ * Glossary: a *request* is one call of the user that wants results (a map); a *task* is what a
+ * worker takes at once, a slot of the table with some of the request's items; a *seat* is a place
+ * for a worker process. No thread of the pool's own works here: whoever is inside a call on the
+ * pool does what is to be done. One of them at a time, the *leader*, sleeps on the table's bell;
+ * the others wait for the leader to hand out what came.
+ */
+#ifndef BRI_POOL_H
+#define BRI_POOL_H
+
+#include <brood/pool.h>
+
+#include "core/runtime.h"
+#include "ipc/shared.h"
+#include "pool/supervisor.h"
+#include "pool/table.h"
+
+#define BRI_POOL_WORKER "brood.pool.worker"
+
+typedef struct bri_request {
+    brood_status status;  /* BROOD_OK, or why it was ended before its time */
+    uint32_t first, last; /* its inbox: tasks that have ended, slot numbers + 1 */
+    uint32_t n_slots;     /* slots of the table that it has, in whatever state */
+    size_t n_bytes;       /* of arguments in them */
+    int64_t slice;        /* how long it slept at last: see ipc/park.h */
+    struct bri_request *next;
+} bri_request;
+
+/* The parent's side of a slot. */
+typedef struct bri_task {
+    bri_request *request; /* NULL: nobody waits for it any more */
+    size_t item;          /* the first of its items */
+    size_t n_bytes;
+    uint32_t next;  /* in an inbox; slot number + 1 */
+    bool lost;      /* its worker died with it */
+    int exitcode;   /* then: how */
+    int64_t worker; /* and which, by pid */
+} bri_task;
+
+typedef struct bri_seat {
+    brood_pool *pool;
+    brood_process *process; /* NULL: none */
+    int64_t pid;
+    bri_worker_number number;
+    atomic_bool ended; /* the process has: set on the supervisor's thread */
+} bri_seat;
+
+typedef enum bri_pool_state {
+    BRI_POOL_OPEN,
+    BRI_POOL_CLOSED, /* no new requests */
+    BRI_POOL_BROKEN, /* too many workers died in a row; ended like a terminated one */
+    BRI_POOL_TERMINATED
+} bri_pool_state;
+
+typedef struct bri_function_known {
+    brood_function function;
+    uint64_t record; /* of the arena */
+} bri_function_known;
+
+/* Under `mutex` but for what never changes and the atomics. */
+struct brood_pool {
+    uint64_t id;
+    bool inherited; /* by fork: of no use but to be freed */
+    bri_shared *shared;
+    bri_task_table *table;
+    bri_arena *arena;
+    bri_mutex *mutex;
+    bri_condition *changed;
+    bool has_leader;
+    int n_followers;
+
+    bri_pool_state state;
+    bool is_ending; /* the workers were told to end */
+    char broken[BRI_MESSAGE_SIZE];
+
+    uint32_t *free_slots;
+    uint32_t n_free;
+    uint32_t *collected; /* room for all slots */
+    bri_task *tasks;
+    bri_request *requests;
+
+    bri_seat *seats;
+    uint32_t n_seats;
+    bri_worker_number last_worker;
+    bri_supervisor supervisor;
+    atomic_int n_ended; /* seats whose end was not attended to */
+
+    bri_function_known *functions;
+    size_t n_functions;
+
+    brood_start_method method;
+    brood_value initializer; /* a reference, or none */
+    brood_value initargs;
+
+    brood_pool *next; /* in the runtime's list */
+};
+
+/* The class of the shared part. */
+extern const bri_shared_class bri_pool_class;
+
+/* The layer's start, called by brood_init: the worker's function and the class. */
+brood_status bri_pool_start(void);
+
+/* BROOD_EINVALID, or BROOD_ESTATE for a pool that was inherited by fork: "could not <what>: ...".
+ */
+brood_status bri_pool_check(brood_pool *pool, const char *what);
+
+/* ---- workers.c ---- */
+
+/* Does what is to be done, under the mutex (which it may let go meanwhile): hands out results,
+ * sees to workers that died, starts new ones. `*when`: when to come again at the latest. */
+void bri_pool_attend(brood_pool *pool, bri_deadline *when);
+/* Starts all workers. */
+brood_status bri_pool_start_workers(brood_pool *pool);
+/* Kills all workers; nothing is started any more. Under the mutex. */
+void bri_pool_kill_workers(brood_pool *pool);
+/* How many workers exist. Under the mutex. */
+static inline uint32_t bri_pool_n_workers(const brood_pool *pool)
+{
+    return pool->supervisor.n_working;
+}
+
+/* ---- request.c; all under the mutex ---- */
+
+/* Enters a request. BROOD_ESTATE for a closed pool, BROOD_ECANCELLED, BROOD_EBROKEN. */
+brood_status bri_request_begin(brood_pool *pool, bri_request *request, const char *what);
+/* Takes it out: tasks that no worker has are taken back, the others' results will be dropped. */
+void bri_request_end(brood_pool *pool, bri_request *request);
+/* A free slot for a task of it; false when it has to wait for some to end. */
+bool bri_request_take_slot(brood_pool *pool, bri_request *request, uint32_t *index);
+/* Gives a slot back, with the blocks of the arena that hang on it. */
+void bri_request_give_slot(brood_pool *pool, uint32_t index);
+/* Takes the first of its tasks that have ended; false when there is none. */
+bool bri_request_next_ended(brood_pool *pool, bri_request *request, uint32_t *index);
+/* Ends all requests with this status. */
+void bri_requests_fail(brood_pool *pool, brood_status status);
+/* Hands the finished tasks out to the inboxes. */
+void bri_pool_hand_out(brood_pool *pool);
+/* The same for what a dead worker left. True when it had a task. */
+bool bri_pool_hand_out_left(brood_pool *pool, const bri_seat *seat, int exitcode);
+/* Sleeps until something may have happened: finished tasks (`wanted`, see table.h), a death, a
+ * change by another thread, the deadline (BROOD_ETIMEDOUT). */
+brood_status bri_pool_sleep(brood_pool *pool, int64_t *slice, uint32_t wanted,
+                            bri_deadline deadline);
+/* Wakes everybody who is in bri_pool_sleep. */
+void bri_pool_wake(brood_pool *pool);
+/* The record in the arena that stands for a function. */
+brood_status bri_pool_function(brood_pool *pool, brood_function function, uint64_t *record);
+
+#endif /* BRI_POOL_H */

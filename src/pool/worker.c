@@ -1,0 +1,240 @@
+/* pool/worker.c - what runs in a worker process: takes tasks until it is told to end. */
+#include "pool/worker.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/killpoint.h"
+#include "core/registry.h"
+#include "pool/frame.h"
+#include "pool/pool.h"
+
+enum { KEPT_FRAME = 1 << 20 };
+
+typedef struct known_function {
+    uint64_t record;
+    brood_function function; /* NULL: it cannot be found */
+} known_function;
+
+typedef struct worker {
+    bri_shared *shared;
+    bri_task_table *table;
+    bri_arena *arena;
+    bri_worker_number number;
+    bri_worker_record *record;
+    known_function *known; /* the one used last stands first */
+    size_t n_known;
+    bri_buffer frame; /* results of one task */
+    bri_spin_place spin;
+} worker;
+
+/* The function behind a record, as this process finds it. */
+static brood_status find_function(worker *self, uint64_t record, brood_function *function)
+{
+    const bri_function_record *made = bri_arena_at(self->arena, record);
+    bri_entry entry = {.kind = BRI_ENTRY_VALUE, .data = made->bytes, .size = (size_t)made->size};
+    brood_value reference;
+    BROOD_TRY(bri_entry_value(&entry, &reference));
+    brood_status status = bri_function_resolve(&reference, true, function);
+    brood_value_clear(&reference);
+    return status;
+}
+
+static brood_status know_function(worker *self, uint64_t record, brood_function *function)
+{
+    if (self->n_known > 0 && self->known[0].record == record) {
+        *function = self->known[0].function;
+        return BROOD_OK;
+    }
+    size_t i = 1;
+    while (i < self->n_known && self->known[i].record != record)
+        i++;
+    known_function found = {.record = record};
+    if (i >= self->n_known) {
+        BROOD_TRY(find_function(self, record, &found.function));
+        known_function *more = bri_realloc(self->known, (self->n_known + 1) * sizeof *more);
+        if (more == NULL)
+            return BROOD_ENOMEM;
+        self->known = more;
+        i = self->n_known++;
+    } else {
+        found = self->known[i];
+    }
+    self->known[i] = self->known[0];
+    self->known[0] = found;
+    *function = found.function;
+    return BROOD_OK;
+}
+
+/* Calls the function with one item. */
+static void run_item(const bri_entry *entry, brood_function function, bri_outcome *outcome)
+{
+    brood_value item, arguments = brood_tuple(1);
+    brood_status status = bri_entry_value(entry, &item);
+    if (status != BROOD_OK)
+        bri_fail_within("could not read the arguments of a task");
+    else
+        status = brood_set_item(&arguments, 0, item);
+    if (status == BROOD_OK) {
+        bri_call_run(function, arguments, (brood_value){0}, outcome);
+        return;
+    }
+    bri_outcome_fail(outcome, status);
+    brood_value_clear(&arguments);
+}
+
+/* Runs all items of a task; their outcomes are in the frame then. */
+static brood_status run_items(worker *self, const bri_task_slot *slot)
+{
+    uint64_t block = atomic_load_explicit(&slot->arguments, memory_order_relaxed);
+    bri_frame_reader reader = {slot->bytes, (size_t)slot->size};
+    if (block != 0)
+        reader.data = bri_arena_at(self->arena, block);
+    brood_function function = NULL;
+    brood_status found = know_function(self, slot->function, &function);
+    for (uint32_t i = 0; i < slot->n; i++) {
+        bri_entry entry;
+        bri_outcome outcome = {0};
+        brood_status status = found != BROOD_OK ? found : bri_frame_next(&reader, &entry);
+        if (status == BROOD_OK)
+            run_item(&entry, function, &outcome);
+        else
+            bri_outcome_fail(&outcome, status);
+        BROOD_TRY(bri_frame_append_outcome(&self->frame, &outcome));
+    }
+    return BROOD_OK;
+}
+
+/* Puts the frame into the slot; a size of 0 says that there was no memory for it. */
+static void store_result(worker *self, bri_task_slot *slot)
+{
+    size_t size = self->frame.length;
+    void *to = slot->bytes;
+    if (size > BRI_SLOT_INLINE) {
+        uint64_t block;
+        if (bri_arena_alloc(self->arena, size, &block) == BROOD_OK) {
+            atomic_store_explicit(&slot->result, block, memory_order_relaxed);
+            to = bri_arena_at(self->arena, block);
+        } else {
+            size = 0;
+        }
+    }
+    BRI_KILL_POINT("pool-result-writing");
+    if (size > 0)
+        memcpy(to, self->frame.data, size);
+    slot->size = size;
+}
+
+static void run_task(worker *self, uint32_t index)
+{
+    bri_task_slot *slot = bri_tasks_slot(self->table, index);
+    bri_buffer_reset(&self->frame);
+    if (run_items(self, slot) != BROOD_OK)
+        bri_buffer_reset(&self->frame);
+    store_result(self, slot);
+    if (self->frame.capacity > KEPT_FRAME)
+        bri_buffer_fini(&self->frame);
+    uint64_t tasks = atomic_load_explicit(&self->record->tasks, memory_order_relaxed);
+    atomic_store_explicit(&self->record->tasks, tasks + 1, memory_order_relaxed);
+    bri_tasks_finish(self->table, self->number, index);
+}
+
+static void set_phase(worker *self, bri_worker_phase phase)
+{
+    atomic_store(&self->record->phase, (uint32_t)phase);
+}
+
+/* Waits a moment for the next task, without sleeping. */
+static bool spin_for_task(worker *self, uint32_t *index)
+{
+    bool taken = false;
+    bri_spin spin = bri_spin_begin(&self->spin);
+    while (!taken && bri_spin_next(&spin))
+        taken =
+            bri_tasks_has_ready(self->table) && bri_tasks_take(self->table, self->number, index);
+    bri_spin_end(&self->spin, &spin, taken);
+    return taken;
+}
+
+/* Gets the next task; false when the worker shall end. */
+static bool next_task(worker *self, uint32_t *index)
+{
+    if (bri_tasks_take(self->table, self->number, index) || spin_for_task(self, index))
+        return true;
+    set_phase(self, BRI_WORKER_IDLE);
+    bri_parking parking = bri_parking_until(BRI_NEVER);
+    while (!bri_tasks_take(self->table, self->number, index)) {
+        if (atomic_load(&self->table->ending) != 0)
+            return false;
+        bri_tasks_wait_ready(self->table, &parking);
+    }
+    set_phase(self, BRI_WORKER_BUSY);
+    if (bri_tasks_has_ready(self->table))
+        bri_tasks_ring(self->table, 1);
+    return true;
+}
+
+/* Runs the pool's initializer, if it has one. */
+static brood_status initialise(brood_call *call, const brood_value *reference,
+                               const brood_value *initargs)
+{
+    if (brood_value_kind(reference) == BROOD_NONE)
+        return BROOD_OK;
+    brood_function function;
+    brood_value arguments;
+    BROOD_TRY(bri_function_resolve(reference, true, &function));
+    BROOD_TRY(brood_value_copy(initargs, &arguments));
+    bri_outcome outcome;
+    bri_call_run(function, arguments, (brood_value){0}, &outcome);
+    brood_failure failure = {0};
+    brood_status status = BROOD_OK;
+    if (outcome.failed) {
+        bri_outcome_describe(&outcome, &failure);
+        status = brood_call_raise_at(call, failure.file, failure.line, failure.kind, "%s",
+                                     failure.message);
+    }
+    bri_outcome_clear(&outcome);
+    return status;
+}
+
+/* Attaches the pool's table; the record is this worker's. */
+static brood_status attach(worker *self, const brood_value *arguments)
+{
+    uint64_t offset, generation;
+    int64_t seat, number;
+    BROOD_TRY(brood_get_uint(brood_item(arguments, 0), &offset));
+    BROOD_TRY(brood_get_uint(brood_item(arguments, 1), &generation));
+    BROOD_TRY(brood_get_int(brood_item(arguments, 2), &seat));
+    BROOD_TRY(brood_get_int(brood_item(arguments, 3), &number));
+    BROOD_TRY(bri_arena_get(&self->arena));
+    BROOD_TRY(bri_shared_attach(&bri_pool_class, offset, generation, &self->shared));
+    self->table = self->shared->body;
+    if (seat < 0 || seat >= self->table->n_workers)
+        return bri_fail(BROOD_EFORMAT, "could not work for a pool: it has no seat %lld",
+                        (long long)seat);
+    self->record = &self->table->workers[seat];
+    self->number = (bri_worker_number)number;
+    return BROOD_OK;
+}
+
+brood_status bri_pool_worker(brood_call *call)
+{
+    worker self = {0};
+    const brood_value *arguments = brood_call_arguments(call);
+    if (brood_value_length(arguments) != 6)
+        return bri_fail(BROOD_EFORMAT, "could not work for a pool: wrong arguments");
+    brood_status status = attach(&self, arguments);
+    if (status == BROOD_OK) {
+        status = initialise(call, brood_item(arguments, 4), brood_item(arguments, 5));
+        set_phase(&self, status == BROOD_OK ? BRI_WORKER_BUSY : BRI_WORKER_FAILED);
+    }
+    uint32_t index;
+    while (status == BROOD_OK && next_task(&self, &index))
+        run_task(&self, index);
+    if (status == BROOD_OK)
+        set_phase(&self, BRI_WORKER_LEAVING);
+    bri_shared_release(self.shared);
+    bri_buffer_fini(&self.frame);
+    bri_free(self.known);
+    return status;
+}
