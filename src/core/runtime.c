@@ -61,6 +61,17 @@ void bri_runtime_before_exit(void)
     }
 }
 
+void bri_runtime_shares(void)
+{
+    bri_runtime *runtime = &bri_the_runtime;
+    if (atomic_load_explicit(&runtime->shares, memory_order_relaxed) ||
+        atomic_exchange(&runtime->shares, true))
+        return;
+    for (int i = 0; i < runtime->n_hooks; i++)
+        if (runtime->hooks[i]->shares != NULL)
+            runtime->hooks[i]->shares();
+}
+
 void bri_runtime_after_fork_child(void)
 {
     bri_runtime *runtime = &bri_the_runtime;

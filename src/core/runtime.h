@@ -8,6 +8,7 @@
 #ifndef BRI_RUNTIME_H
 #define BRI_RUNTIME_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,8 @@
 typedef struct bri_hooks {
     const char *name;
     void (*before_exit)(
-        void); /* at exit, before main's objects are gone: end daemons, join children */
+        void);            /* at exit, before main's objects are gone: end daemons, join children */
+    void (*shares)(void); /* this process has its first object in the arena; no lock is held */
     void (*after_fork_child)(void); /* in the child of a fork: forget what belongs to the parent */
 } bri_hooks;
 
@@ -43,6 +45,7 @@ typedef struct bri_runtime {
     struct bri_registry *registry;
     uint64_t arena_size; /* wanted, before it is made; 0: the default */
     struct bri_arena *arena;
+    atomic_bool shares;               /* it has had an object in the arena */
     struct bri_arena *promised_arena; /* a child's until it is used: not mapped, not entered */
     struct bri_shared_table *shared;  /* objects of the arena that this process holds */
     struct bri_children *children;
@@ -68,6 +71,10 @@ brood_status bri_runtime_hook(const bri_hooks *hooks);
 /* Runs the before_exit hooks, once; brood_init registers it with atexit and children call it before
  * they exit. Does nothing in a process that the program has forked by itself. */
 void bri_runtime_before_exit(void);
+
+/* Called, without locks, when this process has made or attached an object in the arena: from the
+ * first time on, deaths of its children have to be noticed at once (the `shares` hooks). */
+void bri_runtime_shares(void);
 
 /* In the child of a fork. */
 void bri_runtime_after_fork_child(void);

@@ -397,6 +397,7 @@ brood_status bri_shared_create(const bri_shared_class *class, size_t size, const
         bri_mutex_unlock(table->lock);
     }
     if (status == BROOD_OK) {
+        bri_runtime_shares();
         *object = made;
         return BROOD_OK;
     }
@@ -443,9 +444,11 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
     bri_mutex_unlock(table->lock);
     if (status != BROOD_OK || there != NULL)
         forget_local(made);
-    if (status == BROOD_OK)
-        *object = there != NULL ? there : made;
-    return status;
+    if (status != BROOD_OK)
+        return status;
+    bri_runtime_shares();
+    *object = there != NULL ? there : made;
+    return BROOD_OK;
 }
 
 brood_status bri_shared_retain(void *object)
@@ -530,7 +533,7 @@ static void after_fork_child(void)
 
 brood_status bri_shared_start(void)
 {
-    static const bri_hooks hooks = {"shared objects", NULL, after_fork_child};
+    static const bri_hooks hooks = {.name = "shared objects", .after_fork_child = after_fork_child};
     if (bri_the_runtime.shared != NULL)
         return BROOD_OK;
     shared_table *table = bri_calloc(1, sizeof *table);

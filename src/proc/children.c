@@ -81,6 +81,9 @@ void bri_children_release(brood_process *process)
 
 /* ---- the list ---- */
 
+/* Under the lock. Does nothing when it runs. */
+static brood_status start_supervisor(void);
+
 static void unlist(brood_process *process)
 {
     if (!process->is_listed)
@@ -120,6 +123,8 @@ void bri_children_add(brood_process *process)
     children()->first = process;
     process->is_listed = true;
     process->references++;
+    if (atomic_load(&bri_the_runtime.shares))
+        (void)start_supervisor();
     if (supervise(process) != BROOD_OK)
         bri_log(BROOD_LOG_WARNING, "the end of \"%s\" may be noticed late: %s", process->name,
                 brood_last_error()->message);
@@ -282,7 +287,6 @@ static void run_supervisor(void *context)
     }
 }
 
-/* Under the lock. */
 static brood_status start_supervisor(void)
 {
     struct bri_children *all = children();
@@ -395,6 +399,16 @@ static void signal_daemons(void)
     bri_children_unlock();
 }
 
+/* What a child holds in the arena has to be given back as soon as it dies. */
+static void begin_sharing(void)
+{
+    bri_children_lock();
+    if (children()->first != NULL && start_supervisor() != BROOD_OK)
+        bri_log(BROOD_LOG_WARNING, "the ends of children may be noticed late: %s",
+                brood_last_error()->message);
+    bri_children_unlock();
+}
+
 /* As Python: daemons are terminated, the others joined. A daemon that does not mind is killed. The
  * library's own come last: a forkserver tells how the others ended. */
 static void before_exit(void)
@@ -448,8 +462,10 @@ static void after_fork_child(void)
 
 brood_status bri_children_start(void)
 {
-    static const bri_hooks hooks = {
-        .name = "children", .before_exit = before_exit, .after_fork_child = after_fork_child};
+    static const bri_hooks hooks = {.name = "children",
+                                    .before_exit = before_exit,
+                                    .shares = begin_sharing,
+                                    .after_fork_child = after_fork_child};
     if (children() != NULL)
         return BROOD_OK;
     struct bri_children *all = bri_calloc(1, sizeof *all);
