@@ -136,7 +136,7 @@ static int crash(pt_call *call)
     (void)call;
     no_core_dump();
     signal(SIGSEGV, SIG_DFL); /* a sanitizer has its own */
-    volatile int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = (volatile int *)(intptr_t)64;
     *nowhere = 1;
     return 98;
 }

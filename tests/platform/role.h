@@ -130,8 +130,7 @@ static inline int pt_main(int argc, char **argv, const pt_role *roles)
     call.argv = argv;
     pt_take_arguments(&call);
     const char *marker = getenv(PT_MARKER);
-    static char *list; /* static: never a leak */
-    list = marker != NULL ? bri_strdup(marker) : NULL;
+    char *list = marker != NULL ? bri_strdup(marker) : NULL;
     char *name = list != NULL ? strchr(list, ';') : NULL;
     if (name == NULL) {
         fprintf(stderr, "%s belongs to the tests of src/platform\n", argv[0]);
@@ -139,11 +138,12 @@ static inline int pt_main(int argc, char **argv, const pt_role *roles)
     }
     *name++ = '\0';
     pt_take_handles(&call, list);
-    for (const pt_role *role = roles; role->name != NULL; role++)
-        if (strcmp(role->name, name) == 0)
-            return role->run(&call);
-    fprintf(stderr, "%s has no role \"%s\"\n", argv[0], name);
-    return 3;
+    while (roles->name != NULL && strcmp(roles->name, name) != 0)
+        roles++;
+    if (roles->name == NULL)
+        fprintf(stderr, "%s has no role \"%s\"\n", argv[0], name);
+    bri_free(list);
+    return roles->name != NULL ? roles->run(&call) : 3;
 }
 
 #endif /* PT_ROLE_H */

@@ -34,6 +34,29 @@ enum { PT_IS_WINDOWS = 1 };
 enum { PT_IS_WINDOWS = 0 };
 #endif
 
+/* Sanitizers have threads, addresses and memory of their own. */
+#if defined(__SANITIZE_THREAD__)
+#define PT_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PT_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef PT_THREAD_SANITIZER
+#define PT_THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define PT_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PT_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef PT_ADDRESS_SANITIZER
+#define PT_ADDRESS_SANITIZER 0
+#endif
+enum { PT_SANITIZED = PT_THREAD_SANITIZER || PT_ADDRESS_SANITIZER };
+
 /* Anything that takes longer than this hangs. */
 enum { PT_HANG_MS = 30000 };
 

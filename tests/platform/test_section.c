@@ -194,9 +194,8 @@ static void test_the_reserve_is_halved_until_it_fits(void **state)
     (void)state;
     if (PT_IS_WINDOWS)
         pt_skip_on(PT_SYSTEM, "there is no limit of addresses to set");
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    pt_skip_on(PT_SYSTEM, "a sanitizer needs more addresses than the limit of this test");
-#endif
+    if (PT_SANITIZED)
+        pt_skip_on("a sanitizer", "it needs more addresses than the limit of this test");
     pt_process child;
     pt_start(&child, "memory", "reserve_under_limit", NULL, 0);
     char *report = pt_report(&child);
