@@ -39,10 +39,12 @@ static DWORD get_device(HANDLE *out)
         NTSTATUS status = open_device(&made);
         if (status < 0)
             return RtlNtStatusToDosError(status);
-        if (atomic_compare_exchange_strong(&device, &known, made))
+        if (atomic_compare_exchange_strong(&device, &known, made)) {
+            bri_w32_kept(1);
             known = made;
-        else
+        } else {
             CloseHandle(made);
+        }
     }
     *out = known;
     return ERROR_SUCCESS;

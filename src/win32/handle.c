@@ -58,7 +58,8 @@ bool brp_handle_is_inheritable(brp_handle handle)
 size_t brp_handle_count(void)
 {
     DWORD count;
-    return GetProcessHandleCount(GetCurrentProcess(), &count) ? count : 0;
+    size_t kept = bri_w32_kept(0);
+    return GetProcessHandleCount(GetCurrentProcess(), &count) && count > kept ? count - kept : 0;
 }
 
 brood_status brp_handle_open_null(brp_handle *handle)

@@ -340,10 +340,15 @@ static brood_status create(start *self, PROCESS_INFORMATION *process)
                   EXTENDED_STARTUPINFO_PRESENT;
     if (self->options->new_console_hidden)
         flags |= CREATE_NO_WINDOW;
-    if (CreateProcessW(self->path, self->command, NULL, NULL, TRUE, flags, self->environment,
-                       self->directory, &info.StartupInfo, process))
-        return BROOD_OK;
-    return brp_fail(bri_w32_error(), "could not start \"%s\"", self->shown);
+    /* A path beyond 260 units may need its short form. */
+    DWORD error;
+    do {
+        if (CreateProcessW(self->path, self->command, NULL, NULL, TRUE, flags, self->environment,
+                           self->directory, &info.StartupInfo, process))
+            return BROOD_OK;
+        error = GetLastError();
+    } while (bri_w32_shorten(&self->path, true));
+    return brp_fail((long)error, "could not start \"%s\"", self->shown);
 }
 
 /* It is in the job from birth where the system honours the list; else it is put there before it

@@ -180,6 +180,38 @@ wchar_t *bri_w32_path(const char *path)
     return buffer;
 }
 
+/* Turns \\?\C:\x into C:\x and \\?\UNC\server into \\server, in place. */
+static void drop_prefix(wchar_t *path)
+{
+    size_t units = wcslen(path) + 1;
+    if (wcsncmp(path, L"\\\\?\\UNC\\", 8) == 0)
+        memmove(path + 2, path + 8, (units - 8) * sizeof *path);
+    else if (wcsncmp(path, L"\\\\?\\", 4) == 0)
+        memmove(path, path + 4, (units - 4) * sizeof *path);
+}
+
+bool bri_w32_shorten(wchar_t **path, bool keep_prefix)
+{
+    if (wcsncmp(*path, L"\\\\?\\", 4) != 0)
+        return false;
+    DWORD room = GetShortPathNameW(*path, NULL, 0);
+    wchar_t *shorter = room != 0 ? bri_alloc(room * sizeof *shorter) : NULL;
+    if (shorter == NULL)
+        return false;
+    DWORD length = GetShortPathNameW(*path, shorter, room);
+    bool done = length != 0 && length < room && wcscmp(shorter, *path) != 0;
+    if (done && !keep_prefix)
+        drop_prefix(shorter);
+    done = done && wcslen(shorter) <= SHORT_PATH;
+    if (done) {
+        bri_free(*path);
+        *path = shorter;
+    } else {
+        bri_free(shorter);
+    }
+    return done;
+}
+
 char *bri_w32_module_path(void *module)
 {
     for (DWORD room = 512;; room *= 2) {

@@ -8,6 +8,7 @@
 #ifndef BRI_W32_UTF16_H
 #define BRI_W32_UTF16_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "platform/error.h"
@@ -31,6 +32,11 @@ char *bri_w32_utf8(const wchar_t *units, size_t n);
 /* The absolute path for the system: forward slashes turned, long ones with the \\?\ prefix that
  * lifts the limit of 260 units. To be freed with bri_free; NULL with the last error set. */
 wchar_t *bri_w32_path(const char *path);
+
+/* Replaces a path of bri_w32_path that has the prefix by its short form (8.3 names), for the calls
+ * that know no long paths. `keep_prefix` as the call wants it. Leaves it alone and gives false when
+ * the volume has no short form. */
+bool bri_w32_shorten(wchar_t **path, bool keep_prefix);
 
 /* The path of a module without a needless \\?\ prefix, as UTF-8; `module` NULL is the executable.
  */

@@ -1,9 +1,13 @@
 /* win32/win32.c - waiting until a deadline, and the cache of events. */
 #include "win32/win32.h"
 
+#include <stdatomic.h>
+
 #include "platform/clock.h"
 
 enum { CACHED_EVENTS = 16 };
+
+static atomic_long n_kept; /* see bri_w32_kept */
 
 static SRWLOCK cache_lock = SRWLOCK_INIT;
 static HANDLE cache[CACHED_EVENTS];
@@ -42,7 +46,9 @@ HANDLE bri_w32_event_take(void)
     if (n_cached > 0)
         event = cache[--n_cached];
     ReleaseSRWLockExclusive(&cache_lock);
-    if (event == NULL) {
+    if (event != NULL) {
+        bri_w32_kept(-1);
+    } else {
         event = CreateEventW(NULL, TRUE, FALSE, NULL);
         if (event == NULL)
             brp_fail(bri_w32_error(), "could not create an event");
@@ -61,6 +67,7 @@ void bri_w32_event_give(HANDLE event)
     AcquireSRWLockExclusive(&cache_lock);
     if (n_cached < CACHED_EVENTS) {
         cache[n_cached++] = event;
+        bri_w32_kept(1);
         event = NULL;
     }
     ReleaseSRWLockExclusive(&cache_lock);
@@ -72,4 +79,10 @@ void bri_w32_close(HANDLE handle)
 {
     if (handle != NULL && handle != INVALID_HANDLE_VALUE)
         CloseHandle(handle);
+}
+
+size_t bri_w32_kept(int change)
+{
+    long now = atomic_fetch_add(&n_kept, change) + change;
+    return now > 0 ? (size_t)now : 0;
 }

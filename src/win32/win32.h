@@ -42,6 +42,10 @@ DWORD bri_w32_wait_many(const HANDLE *objects, DWORD n, bri_deadline deadline);
 HANDLE bri_w32_event_take(void);
 void bri_w32_event_give(HANDLE event);
 
+/* Counts handles that the library keeps for later use: brp_handle_count leaves them out, as they
+ * are no leaks. Returns how many there are. */
+size_t bri_w32_kept(int change);
+
 /* Closes a HANDLE unless it is NULL or INVALID_HANDLE_VALUE. */
 void bri_w32_close(HANDLE handle);
 

@@ -143,8 +143,13 @@ void brp_words_close(brp_words *words)
 {
     if (words == NULL)
         return;
-    for (size_t i = 0; i < SLOTS; i++)
-        bri_w32_close(atomic_load_explicit(&words->events[i], memory_order_relaxed));
+    for (size_t i = 0; i < SLOTS; i++) {
+        HANDLE event = atomic_load_explicit(&words->events[i], memory_order_relaxed);
+        if (event != NULL) {
+            bri_w32_kept(-1);
+            CloseHandle(event);
+        }
+    }
     bri_free(words);
 }
 
@@ -168,11 +173,12 @@ static HANDLE event_of(brp_words *words, size_t index)
     if (event == NULL)
         return NULL;
     HANDLE other = NULL;
-    if (!atomic_compare_exchange_strong(&words->events[index], &other, event)) {
-        CloseHandle(event); /* another thread was faster */
-        event = other;
+    if (atomic_compare_exchange_strong(&words->events[index], &other, event)) {
+        bri_w32_kept(1);
+        return event;
     }
-    return event;
+    CloseHandle(event); /* another thread was faster */
+    return other;
 }
 
 /* ---- Waiting ---- */
