@@ -14,8 +14,13 @@ BROOD_BEGIN_DECLS
 
 typedef struct brood_connection brood_connection;
 
-/* Two connected ends. Duplex, or with `duplex` false `first` only receives and `second` only sends,
- * as in Python. */
+/*
+ * Two connected ends. Duplex, or with `duplex` false `first` only receives and `second` only sends,
+ * as in Python.
+ *
+ * Fork: a child has the connections among its arguments; all others are closed in it, as under the
+ *       other start methods. (Python's fork keeps them open, and nobody sees their end.)
+ */
 BROOD_API brood_status brood_pipe(brood_connection **first, brood_connection **second, bool duplex);
 
 /* Sends a value (moved in). */

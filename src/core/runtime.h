@@ -45,9 +45,10 @@ typedef struct bri_runtime {
     struct bri_registry *registry;
     uint64_t arena_size; /* wanted, before it is made; 0: the default */
     struct bri_arena *arena;
-    atomic_bool shares;               /* it has had an object in the arena */
-    struct bri_arena *promised_arena; /* a child's until it is used: not mapped, not entered */
-    struct bri_shared_table *shared;  /* objects of the arena that this process holds */
+    atomic_bool shares;                  /* it has had an object in the arena */
+    struct bri_arena *promised_arena;    /* a child's until it is used: not mapped, not entered */
+    struct bri_shared_table *shared;     /* objects of the arena that this process holds */
+    struct bri_connections *connections; /* those that this process has open */
     struct bri_children *children;
     struct bri_forkserver *forkserver;
     struct bri_pools *pools;

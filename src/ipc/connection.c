@@ -24,7 +24,9 @@ static const uint64_t DEFAULT_LIMIT = UINT64_C(1) << 30;
 
 struct brood_connection {
     atomic_int references;
-    brp_handle stream; /* BRP_NO_HANDLE when closed */
+    bool kept;                         /* by bri_connections_keep_only */
+    brood_connection *previous, *next; /* under the lock of bri_connections */
+    brp_handle stream;                 /* BRP_NO_HANDLE when closed */
     bool readable;
     bool writable;
     bri_mutex *read_lock;
@@ -34,10 +36,41 @@ struct brood_connection {
     bool cut_off;       /* a message went out in part; under write_lock */
 };
 
+/* All connections of this process. */
+struct bri_connections {
+    bri_mutex *lock;
+    brood_connection *first;
+};
+
 /* ---- making and ending ---- */
+
+static void link_connection(brood_connection *connection)
+{
+    struct bri_connections *all = bri_the_runtime.connections;
+    bri_mutex_lock(all->lock);
+    connection->next = all->first;
+    if (all->first != NULL)
+        all->first->previous = connection;
+    all->first = connection;
+    bri_mutex_unlock(all->lock);
+}
+
+static void unlink_connection(brood_connection *connection)
+{
+    struct bri_connections *all = bri_the_runtime.connections;
+    bri_mutex_lock(all->lock);
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else if (all->first == connection)
+        all->first = connection->next;
+    bri_mutex_unlock(all->lock);
+}
 
 static void free_connection(brood_connection *connection)
 {
+    unlink_connection(connection);
     brp_handle_close(&connection->stream);
     bri_mutex_destroy(connection->read_lock);
     bri_mutex_destroy(connection->write_lock);
@@ -55,6 +88,7 @@ brood_status bri_connection_create(brood_connection **connection, brp_handle str
         return BROOD_ENOMEM;
     }
     atomic_init(&made->references, 1);
+    link_connection(made);
     made->stream = stream;
     made->readable = readable;
     made->writable = writable;
@@ -367,8 +401,84 @@ const bri_object_class bri_connection_class = {
     .rebuild = rebuild_connection,
 };
 
+/* ---- fork ---- */
+
+void bri_connections_lock(void)
+{
+    bri_mutex_lock(bri_the_runtime.connections->lock);
+}
+
+void bri_connections_unlock(void)
+{
+    bri_mutex_unlock(bri_the_runtime.connections->lock);
+}
+
+/* Marks the connections in a value. */
+static void keep(const brood_value *value)
+{
+    const brood_value *key, *item;
+    switch (brood_value_kind(value)) {
+    case BROOD_LIST:
+    case BROOD_TUPLE:
+        for (size_t i = 0; i < brood_value_length(value); i++)
+            keep(brood_item(value, i));
+        break;
+    case BROOD_DICT:
+        for (size_t position = 0; brood_dict_next(value, &position, &key, &item);) {
+            keep(key);
+            keep(item);
+        }
+        break;
+    case BROOD_SET:
+    case BROOD_FROZENSET:
+        for (size_t position = 0; brood_set_next(value, &position, &item);)
+            keep(item);
+        break;
+    case BROOD_ERROR:
+        keep(brood_error_arguments(value));
+        break;
+    case BROOD_OBJECT:
+        if (strcmp(brood_object_name(value), bri_connection_class.name) == 0) {
+            brood_connection *connection;
+            if (brood_get_connection(value, &connection) == BROOD_OK)
+                connection->kept = true;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords)
+{
+    struct bri_connections *all = bri_the_runtime.connections;
+    keep(arguments);
+    keep(keywords);
+    for (brood_connection *one = all->first; one != NULL; one = one->next) {
+        if (!one->kept)
+            brp_handle_close(&one->stream);
+        one->kept = false;
+    }
+}
+
+static brood_status start_connections(void)
+{
+    if (bri_the_runtime.connections != NULL)
+        return BROOD_OK;
+    struct bri_connections *all = bri_calloc(1, sizeof *all);
+    if (all == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = bri_mutex_create(&all->lock);
+    if (status == BROOD_OK)
+        bri_the_runtime.connections = all;
+    else
+        bri_free(all);
+    return status;
+}
+
 brood_status bri_ipc_start(void)
 {
+    BROOD_TRY(start_connections());
     BROOD_TRY(bri_class_add(&bri_connection_class));
     return bri_shared_start();
 }

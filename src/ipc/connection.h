@@ -24,6 +24,15 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
 brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
                                  bri_deadline deadline);
 
+/*
+ * For fork, which copies the descriptors of all connections: closes those that are in none of the
+ * values (arguments of the child), so that the other ends learn of an end as they do under every
+ * other start method. In the child, before anything else; the lock is held across the fork.
+ */
+void bri_connections_lock(void);
+void bri_connections_unlock(void);
+void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords);
+
 extern const bri_object_class bri_connection_class;
 
 #endif /* BRI_CONNECTION_H */

@@ -75,8 +75,10 @@ static brood_status become_child_of(bri_context *context, const bri_start_block 
 brood_status bri_context_become(const bri_start_block *block)
 {
     bri_context *context = bri_the_runtime.context;
-    BROOD_TRY(become_self(context, block));
+    /* In this order: after a fork the parent's name in the block is that which self has until now.
+     */
     BROOD_TRY(become_child_of(context, block));
+    BROOD_TRY(become_self(context, block));
     if (block->executable[0] != '\0')
         BROOD_TRY(replace_text(&context->executable, block->executable));
     context->counter = 0;

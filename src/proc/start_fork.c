@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "core/registry.h"
 #include "core/runtime.h"
+#include "ipc/connection.h"
 #include "platform/ident.h"
 #include "proc/bootstrap.h"
 #include "proc/children.h"
@@ -35,6 +36,8 @@ static void be_child(bri_launch *launch, bool alone)
     block.arguments = process->arguments;
     block.keywords = process->keywords;
     process->arguments = process->keywords = (brood_value){0};
+    bri_connections_keep_only(&block.arguments, &block.keywords);
+    bri_connections_unlock();
     bri_birth birth = {
         .stream = launch->stream, .lifeline = launch->lifeline, .forked = true, .alone = alone};
     brp_handle_close(&process->stream);
@@ -58,6 +61,7 @@ static brood_status launch_child(bri_launch *launch)
         fflush(NULL);
     bri_gate_close();
     bri_children_lock();
+    bri_connections_lock();
     bri_threads_lock();
     brood_status status = brp_fork(&process->child, &in_child);
     bri_threads_unlock();
@@ -65,6 +69,7 @@ static brood_status launch_child(bri_launch *launch)
         bri_gate_reset();
         be_child(launch, alone);
     }
+    bri_connections_unlock();
     bri_children_unlock();
     bri_gate_open();
     if (status == BROOD_OK)
