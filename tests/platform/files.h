@@ -50,7 +50,10 @@ static inline const wchar_t *pt_wide(const char *path)
 
 static inline void pt_make_plain_directory(const char *path)
 {
-    assert_true(CreateDirectoryW(pt_wide(path), NULL));
+    if (CreateDirectoryW(pt_wide(path), NULL))
+        return;
+    print_error("could not make directory \"%s\": %lu\n", path, GetLastError());
+    fail();
 }
 
 static inline void pt_copy_program(const char *from, const char *to)

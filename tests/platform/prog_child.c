@@ -125,7 +125,9 @@ static int exit_now(pt_call *call)
 
 static void no_core_dump(void)
 {
-#ifndef _WIN32
+#ifdef _WIN32
+    SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
+#else
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
 #endif
