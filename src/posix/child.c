@@ -3,6 +3,7 @@
 #include "platform/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -146,6 +147,17 @@ bool brp_can_fork(void)
     return true;
 }
 
+/* Without it the child would read on where the parent does. */
+static void read_from_nothing(void)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        return;
+    dup2(null, STDIN_FILENO);
+    if (null != STDIN_FILENO)
+        close(null);
+}
+
 brood_status brp_fork(brp_child *child, bool *in_child)
 {
     pid_t pid = brp_fork_watched();
@@ -155,6 +167,8 @@ brood_status brp_fork(brp_child *child, bool *in_child)
     setpgid(pid, pid == 0 ? 0 : pid);
     if (pid > 0)
         BROOD_TRY(brp_child_watch(child, pid));
+    else
+        read_from_nothing();
     *in_child = pid == 0;
     return BROOD_OK;
 }
