@@ -59,4 +59,9 @@ brood_status brp_spawn(brp_child *child, const brp_spawn_options *options);
 /* Lets a suspended child run. Harmless where it runs already. */
 brood_status brp_child_let_go(brp_child *child);
 
+/* Child: takes the variable `marker` out of this process's environment, the system's and the C
+ * library's copy of it, so that no other program inherits it. *value is new text for bri_free; NULL
+ * when there is no such variable. */
+brood_status brp_marker_take(const char *marker, char **value);
+
 #endif /* BRP_SPAWN_H */

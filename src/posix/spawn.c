@@ -331,3 +331,14 @@ brood_status brp_child_let_go(brp_child *child)
     (void)child;
     return BROOD_OK;
 }
+
+brood_status brp_marker_take(const char *marker, char **value)
+{
+    const char *there = getenv(marker);
+    char *copy = there == NULL ? NULL : bri_strdup(there);
+    if (there != NULL && copy == NULL)
+        return BROOD_ENOMEM;
+    unsetenv(marker);
+    *value = copy;
+    return BROOD_OK;
+}

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_env.h>
 #include <apr_file_info.h>
 
 #include <brood/version.h>
@@ -22,6 +21,7 @@
 #include "platform/ident.h"
 #include "platform/parent.h"
 #include "platform/signal.h"
+#include "platform/spawn.h"
 #include "platform/stream.h"
 #include "proc/children.h"
 #include "proc/context.h"
@@ -313,17 +313,6 @@ static brood_status start_parts(void)
     return BROOD_OK;
 }
 
-static brood_status start_as_child(const char *value)
-{
-    char *marker = bri_strdup(value);
-    if (marker == NULL)
-        return BROOD_ENOMEM;
-    (void)apr_env_delete(BRI_MARKER, bri_the_runtime.pool);
-    brood_status status = be_child(marker);
-    bri_free(marker);
-    return status;
-}
-
 brood_status brood_init(int *argc, char ***argv)
 {
     if (bri_the_runtime.initialised)
@@ -334,9 +323,12 @@ brood_status brood_init(int *argc, char ***argv)
     BROOD_TRY(start_parts());
     if (atexit(bri_runtime_before_exit) != 0)
         return bri_fail(BROOD_ENOMEM, "could not make brood ready: atexit() refused");
-    const char *marker = getenv(BRI_MARKER);
-    if (marker != NULL)
-        return start_as_child(marker);
-    bri_the_runtime.initialised = true;
-    return BROOD_OK;
+    char *marker = NULL;
+    brood_status status = brp_marker_take(BRI_MARKER, &marker);
+    if (status == BROOD_OK && marker != NULL)
+        status = be_child(marker);
+    else
+        bri_the_runtime.initialised = status == BROOD_OK;
+    bri_free(marker);
+    return status;
 }

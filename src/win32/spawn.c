@@ -11,7 +11,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -406,4 +408,23 @@ brood_status brp_child_let_go(brp_child *child)
         return brp_fail(bri_w32_error(), "could not resume process %" PRId64, child->pid);
     brp_handle_close(&child->thread);
     return BROOD_OK;
+}
+
+/* Setting the C library's variable to nothing removes it there and in the system's block. */
+brood_status brp_marker_take(const char *marker, char **value)
+{
+    wchar_t *name = bri_w32_wide(marker);
+    if (name == NULL)
+        return brood_last_error()->status;
+    wchar_t *there = _wgetenv(name);
+    char *copy = there == NULL ? NULL : bri_w32_utf8(there, wcslen(there));
+    brood_status status = there != NULL && copy == NULL ? BROOD_ENOMEM : BROOD_OK;
+    if (copy != NULL) {
+        _wputenv_s(name, L"");
+        SetEnvironmentVariableW(name, NULL);
+    }
+    bri_free(name);
+    if (status == BROOD_OK)
+        *value = copy;
+    return status;
 }
