@@ -451,6 +451,14 @@ BROOD_API const char *brood_object_name(const brood_value *value);
 BROOD_API const char *brood_opaque_module(const brood_value *value);
 BROOD_API const char *brood_opaque_name(const brood_value *value);
 
+/*
+ * Makes an error of an opaque that is an exception, though its class has no name that tells: for
+ * places where Python sends nothing but exceptions.
+ *
+ * Errors: BROOD_ETYPE  it is no opaque, or not the call of a class with arguments.
+ */
+BROOD_API brood_status brood_opaque_as_error(const brood_value *value, brood_value *error);
+
 BROOD_END_DECLS
 
 #endif /* BROOD_VALUE_H */

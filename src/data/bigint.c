@@ -366,7 +366,7 @@ brood_status bri_integer_repr(const brood_value *integer, bri_buffer *out)
         return bri_buffer_append(out, text, (size_t)length);
     }
     magnitude m = magnitude_of(bri_text_of(integer));
-    if (m.size > BRI_INTEGER_DIGITS / 5 * 2) /* 2.4 digits a byte */
+    if (m.size > BRI_INTEGER_DIGITS * 1000 / 2408) /* 2.408 digits a byte */
         return append_hexadecimal(&m, out);
     size_t count = (m.size + 3) / 4;
     uint32_t *limbs = bri_calloc(count, sizeof *limbs);

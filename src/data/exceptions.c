@@ -262,6 +262,8 @@ void bri_modernise(const char **module, const char **name)
         *module = "builtins";
         if (strcmp(*name, "StandardError") == 0)
             *name = "Exception";
+        if (strcmp(*name, "IOError") == 0 || strcmp(*name, "EnvironmentError") == 0)
+            *name = "OSError"; /* they are one in Python 3 */
         return;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

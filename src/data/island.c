@@ -9,54 +9,23 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/fragment_memo.h"
 #include "data/opcodes.h"
 #include "data/reader.h"
 #include "data/writer.h"
-
-/* The memo slots of shared texts, by address: an open hash table. */
-typedef struct text_slot {
-    const bri_text *text;
-    uint32_t slot;
-} text_slot;
 
 typedef struct island {
     bri_reader *r;
     bri_writer w;
     uint32_t number; /* of this island, in bri_registered.island */
-    uint32_t slots;  /* memo slots used */
     uint32_t depth;
     bool got; /* the last `make` found its container made */
-    text_slot *texts;
-    size_t n_texts, texts_capacity;
+    bri_fragment_memo memo;
 } island;
 
 static brood_status emit(island *is, const brood_value *value);
 
 /* ---- the memo ---- */
-
-static brood_status write_memo(island *is, int narrow, int wide, uint32_t slot)
-{
-    unsigned char *p = bri_writer_room(&is->w, 5);
-    if (p == NULL)
-        return BROOD_ENOMEM;
-    size_t size = slot <= 0xFF ? 1 : 4;
-    p[0] = (unsigned char)(slot <= 0xFF ? narrow : wide);
-    for (size_t i = 0; i < size; i++)
-        p[1 + i] = (unsigned char)(slot >> (8 * i));
-    is->w.out->length += 1 + size;
-    return BROOD_OK;
-}
-
-static brood_status write_get(island *is, uint32_t slot)
-{
-    return write_memo(is, OP_BINGET, OP_LONG_BINGET, slot);
-}
-
-static brood_status write_put(island *is, uint32_t *slot)
-{
-    *slot = is->slots++;
-    return write_memo(is, OP_BINPUT, OP_LONG_BINPUT, *slot);
-}
 
 static bool is_noted(const island *is, uint32_t number)
 {
@@ -65,7 +34,7 @@ static bool is_noted(const island *is, uint32_t number)
 
 static brood_status get_noted(island *is, uint32_t number)
 {
-    return write_get(is, is->r->registry[number].slot);
+    return bri_fragment_get(&is->memo, is->w.out->length, is->r->registry[number].slot);
 }
 
 /* After the instruction that makes a container: notes it, if anything refers to it. */
@@ -75,51 +44,27 @@ static brood_status note(island *is, uint32_t number)
     if (number == 0 || !entry->referenced)
         return BROOD_OK;
     entry->island = is->number;
-    return write_put(is, &entry->slot);
+    return bri_fragment_put(&is->memo, is->w.out->length, &entry->slot);
 }
 
 /* ---- texts ---- */
 
-static text_slot *find_text(const island *is, const bri_text *text)
-{
-    size_t mask = is->texts_capacity - 1;
-    size_t i = (size_t)(((uintptr_t)text >> 4) * 0x9E3779B1u) & mask;
-    while (is->texts[i].text != NULL && is->texts[i].text != text)
-        i = (i + 1) & mask;
-    return &is->texts[i];
-}
-
-static brood_status grow_texts(island *is)
-{
-    if (is->n_texts * 2 < is->texts_capacity)
-        return BROOD_OK;
-    island grown = *is;
-    grown.texts_capacity = is->texts_capacity == 0 ? 16 : is->texts_capacity * 2;
-    grown.texts = bri_calloc(grown.texts_capacity, sizeof *grown.texts);
-    if (grown.texts == NULL)
-        return BROOD_ENOMEM;
-    for (size_t i = 0; i < is->texts_capacity; i++)
-        if (is->texts[i].text != NULL)
-            *find_text(&grown, is->texts[i].text) = is->texts[i];
-    bri_free(is->texts);
-    is->texts = grown.texts;
-    is->texts_capacity = grown.texts_capacity;
-    return BROOD_OK;
-}
+/* A shorter one is written again sooner than got. */
+enum { SHORT_TEXT = 4 };
 
 static brood_status emit_text(island *is, const brood_value *value)
 {
-    const bri_text *text = bri_text_of(value);
-    if (atomic_load_explicit(&text->references, memory_order_relaxed) == 1)
+    if (bri_text_of(value)->size < SHORT_TEXT && !brood_value_is_mutable_bytes(value))
         return bri_write_text(&is->w, value);
-    BROOD_TRY(grow_texts(is));
-    text_slot *known = find_text(is, text);
-    if (known->text != NULL)
-        return write_get(is, known->slot);
+    bri_noted_text *place = NULL;
+    BROOD_TRY(bri_fragment_text(&is->memo, value, &place));
+    if (place->text != NULL)
+        return bri_fragment_get(&is->memo, is->w.out->length, place->slot);
+    uint32_t slot = 0;
     BROOD_TRY(bri_write_text(&is->w, value));
-    is->n_texts++;
-    known->text = text;
-    return write_put(is, &known->slot);
+    BROOD_TRY(bri_fragment_put(&is->memo, is->w.out->length, &slot));
+    bri_fragment_keep(&is->memo, place, value, slot);
+    return BROOD_OK;
 }
 
 /* ---- containers ---- */
@@ -312,8 +257,8 @@ static brood_status emit(island *is, const brood_value *value)
 
 /* ---- the opaque ---- */
 
-/* The names of what a call makes: of its class, which copyreg's helpers have as their first
- * argument. */
+/* The names of what a call makes: of its class, which private helpers such as
+ * copyreg._reconstructor have as their first argument. */
 static void find_names(const bri_reader *r, const brood_value *call, const char **module,
                        const char **name)
 {
@@ -324,7 +269,7 @@ static void find_names(const bri_reader *r, const brood_value *call, const char 
             return;
         brood_value callable = bri_reader_follow(r, bri_call_part(&next, 1));
         brood_value arguments = bri_reader_follow(r, bri_call_part(&next, 2));
-        if (bri_is_global(&callable, module, name) && strcmp(*module, "copyreg") == 0 &&
+        if (bri_is_global(&callable, module, name) && **name == '_' &&
             bri_array_count(&arguments) > 0) {
             brood_value type = bri_reader_follow(r, &bri_array_of(&arguments)->items[0]);
             if (bri_is_global(&type, module, name))
@@ -355,13 +300,16 @@ static bri_opaque *create_opaque(const bri_buffer *fragment, const char *module,
 brood_status bri_island_write(bri_reader *r, const brood_value *call, brood_value *opaque)
 {
     static const bri_pickle_options options;
+    bri_buffer raw = {0};
     bri_buffer out = {0};
-    island is = {.r = r, .w = {.out = &out, .options = &options, .protocol = 4}};
+    island is = {.r = r, .w = {.out = &raw, .options = &options, .protocol = 4}};
     is.number = ++r->islands;
     const char *module;
     const char *name;
     bri_opaque *block = NULL;
     brood_status status = emit(&is, call);
+    if (status == BROOD_OK)
+        status = bri_fragment_assemble(&is.memo, &raw, &out);
     if (status == BROOD_OK)
         status = bri_reader_charge(r, sizeof *block + out.length);
     if (status == BROOD_OK) {
@@ -369,7 +317,8 @@ brood_status bri_island_write(bri_reader *r, const brood_value *call, brood_valu
         block = create_opaque(&out, module, name);
         status = block == NULL ? BROOD_ENOMEM : BROOD_OK;
     }
-    bri_free(is.texts);
+    bri_fragment_fini(&is.memo);
+    bri_buffer_fini(&raw);
     bri_buffer_fini(&out);
     if (status == BROOD_OK)
         *opaque = bri_value_of(BROOD_OPAQUE, block);

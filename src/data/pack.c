@@ -19,11 +19,13 @@ typedef struct packer {
 
 static brood_value pack_one(packer *p);
 
+/* A format that is malformed ends here: what its letters stand for from now on cannot be known. */
 static void fail_format(packer *p, const char *reason)
 {
     if (p->status == BROOD_OK)
         p->status = bri_fail(BROOD_EINVALID, "could not pack \"%s\": %s at %zu", p->whole, reason,
                              (size_t)(p->format - p->whole));
+    p->format += strlen(p->format);
 }
 
 static char next_letter(packer *p)
@@ -79,7 +81,7 @@ static brood_value pack_dict(packer *p)
         brood_value key = pack_one(p);
         if (next_letter(p) == '}' || *p->format == '\0')
             fail_format(p, "a key has no item");
-        brood_value item = p->status == BROOD_OK || *p->format != '}' ? pack_one(p) : brood_none();
+        brood_value item = pack_one(p);
         if (p->status == BROOD_OK) {
             note(p, brood_dict_put(&dict, key, item));
         } else {
@@ -106,10 +108,8 @@ static brood_value pack_set(packer *p, brood_kind kind)
 static brood_value pack_container(packer *p, char letter)
 {
     brood_value value;
-    if (++p->depth > BROOD_MAX_DEPTH) {
+    if (++p->depth > BROOD_MAX_DEPTH)
         fail_format(p, "too many brackets");
-        p->format += strlen(p->format);
-    }
     switch (letter) {
     case '[':
         value = pack_array(p, BROOD_LIST, ']');

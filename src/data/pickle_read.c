@@ -602,14 +602,14 @@ static void run_integers(bri_reader *r)
     r->p = p;
 }
 
-/* Runs up to STOP, behind which r->p is then. */
+/* Runs up to STOP, behind which r->p is then; a fragment ends with its bytes. */
 static brood_status run(bri_reader *r)
 {
     for (;;) {
         run_integers(r);
         r->op = r->p;
         if (r->p == r->end)
-            return fail_truncated(r);
+            return r->fragment ? BROOD_OK : fail_truncated(r);
         unsigned char opcode = *r->p++;
         if (opcode == OP_STOP)
             return BROOD_OK;
@@ -661,4 +661,26 @@ brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickl
     if (limits != NULL)
         options.limits = *limits;
     return bri_pickle_read(data, size, &options, value, NULL);
+}
+
+brood_status brood_opaque_as_error(const brood_value *value, brood_value *error)
+{
+    static const bri_pickle_options defaults;
+    bri_reader r;
+    brood_value made;
+    if (value->kind != BROOD_OPAQUE)
+        return bri_fail_kind("make an error of what is no opaque", value);
+    bri_reader_init(&r, bri_opaque_of(value)->data, bri_opaque_of(value)->size, &defaults);
+    r.protocol = 4;
+    r.fragment = true;
+    brood_status status = run(&r);
+    if (status == BROOD_OK) {
+        brood_value *top = bri_reader_peek(&r, 0);
+        r.finishing = true;
+        status = top == NULL ? BROOD_EFORMAT : bri_reader_resolve_error(&r, top, &made);
+    }
+    bri_reader_fini(&r);
+    if (status == BROOD_OK)
+        *error = made;
+    return status;
 }

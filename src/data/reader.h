@@ -68,6 +68,7 @@ typedef struct bri_reader {
     size_t bytes, max_bytes;
     uint32_t depth, max_depth; /* depth: of the walk of the second step */
     uint32_t islands;          /* written so far */
+    bool fragment;             /* of an opaque: there is no STOP */
     bool finishing;            /* the second step: nothing changes any more */
 
     brood_value inline_stack[BRI_INLINE_STACK];
@@ -183,6 +184,10 @@ bool bri_is_global(const brood_value *call, const char **module, const char **na
 
 /* ---- resolve.c ---- */
 brood_status bri_reader_resolve(bri_reader *r, const brood_value *value, brood_value *tree);
+
+/* An error from a call of any class, if the call looks like that of an exception; else BROOD_ETYPE.
+ */
+brood_status bri_reader_resolve_error(bri_reader *r, const brood_value *call, brood_value *error);
 
 /* ---- island.c ---- */
 

@@ -212,8 +212,10 @@ static brood_status call_bytes(bri_reader *r, bool mutable_bytes, const brood_va
     brood_value made;
     if (source == NULL) {
         BROOD_TRY(bri_reader_text(r, BROOD_BYTES, 0, &made));
-    } else if (source->kind == BROOD_BYTES) {
-        made = bri_share(source);
+    } else if (source->kind == BROOD_BYTES) { /* a bytearray of its own: it may be referred to */
+        const bri_text *text = bri_text_of(source);
+        BROOD_TRY(bri_reader_text(r, BROOD_BYTES, text->size, &made));
+        memcpy(bri_text_of(&made)->data, text->data, text->size);
     } else {
         BROOD_TRY(bri_reader_latin1(r, source, &made));
     }

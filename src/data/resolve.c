@@ -87,8 +87,10 @@ typedef struct exception_parts {
     const brood_value *state; /* NULL: none */
 } exception_parts;
 
-/* Whether a call makes an exception: class(*arguments), and perhaps a dict of attributes. */
-static bool is_exception(const bri_reader *r, const brood_value *call, exception_parts *parts)
+/* Whether a call has the form of an exception: class(*arguments), and perhaps a dict of attributes.
+ */
+static bool looks_like_exception(const bri_reader *r, const brood_value *call,
+                                 exception_parts *parts)
 {
     if (bri_call_opcode(call) != OP_REDUCE)
         return false;
@@ -96,8 +98,7 @@ static bool is_exception(const bri_reader *r, const brood_value *call, exception
     if (number != 0 && r->registry[number].later.kind != BROOD_INVALID)
         return false;
     brood_value callable = bri_reader_follow(r, bri_call_part(call, 1));
-    if (!bri_is_global(&callable, &parts->module, &parts->name) ||
-        !bri_is_exception(parts->module, parts->name))
+    if (!bri_is_global(&callable, &parts->module, &parts->name))
         return false;
     parts->arguments = bri_call_part(call, 2);
     parts->state = NULL;
@@ -136,7 +137,7 @@ static brood_status resolve_call(bri_reader *r, const brood_value *call, brood_v
 {
     exception_parts parts;
     tree->kind = BROOD_INVALID; /* until there is something to clear */
-    if (is_exception(r, call, &parts))
+    if (looks_like_exception(r, call, &parts) && bri_is_exception(parts.module, parts.name))
         return resolve_exception(r, &parts, tree);
     uint32_t number = bri_reader_number(call);
     bri_registered *entry = number == 0 ? NULL : &r->registry[number];
@@ -219,4 +220,16 @@ static brood_status resolve(bri_reader *r, const brood_value *value, brood_value
 brood_status bri_reader_resolve(bri_reader *r, const brood_value *value, brood_value *tree)
 {
     return resolve(r, value, tree);
+}
+
+brood_status bri_reader_resolve_error(bri_reader *r, const brood_value *call, brood_value *error)
+{
+    exception_parts parts;
+    brood_value followed = bri_reader_follow(r, call);
+    if (followed.kind != BRI_KIND_CALL || !looks_like_exception(r, &followed, &parts))
+        return bri_fail(BROOD_ETYPE, "could not make an error of an opaque: it is none");
+    brood_value made = {.kind = BROOD_INVALID};
+    BROOD_TRY(resolve_exception(r, &parts, &made));
+    *error = made;
+    return BROOD_OK;
 }
