@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "data/text.h"
 
@@ -146,6 +147,9 @@ size_t bri_float_repr(double number, char out[BRI_FLOAT_TEXT])
 
 /* ---- reading ---- */
 
+/* No writer needs more than 800 characters. */
+enum { LONGEST = 100000 };
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -222,7 +226,21 @@ static bool parse_decimal(const char *text, size_t size, char *digits, double *n
     return true;
 }
 
-bool bri_float_parse(const char *text, size_t size, double *number)
+static brood_status parse_text(const char *text, size_t size, double *number)
+{
+    char small[96];
+    if (size > LONGEST)
+        return bri_fail(BROOD_ELIMIT, "could not read a float of %zu characters", size);
+    char *digits = size + 32 <= sizeof small ? small : bri_alloc(size + 32);
+    if (digits == NULL)
+        return BROOD_ENOMEM;
+    bool ok = parse_decimal(text, size, digits, number);
+    if (digits != small)
+        bri_free(digits);
+    return ok ? BROOD_OK : bri_fail(BROOD_EFORMAT, "could not read a float: the text is none");
+}
+
+brood_status bri_float_parse(const char *text, size_t size, double *number)
 {
     while (size > 0 && is_space(text[0])) {
         text++;
@@ -235,22 +253,13 @@ bool bri_float_parse(const char *text, size_t size, double *number)
         text++;
         size--;
     }
-    double result;
-    if (equals_word(text, size, "inf") || equals_word(text, size, "infinity")) {
+    double result = 0;
+    if (equals_word(text, size, "inf") || equals_word(text, size, "infinity"))
         result = INFINITY;
-    } else if (equals_word(text, size, "nan")) {
+    else if (equals_word(text, size, "nan"))
         result = NAN;
-    } else {
-        char small[96];
-        if (size > 100000) /* no writer needs more than 800 */
-            return false;
-        char *digits = size + 32 <= sizeof small ? small : bri_alloc(size + 32);
-        bool ok = digits != NULL && parse_decimal(text, size, digits, &result);
-        if (digits != small)
-            bri_free(digits);
-        if (!ok)
-            return false;
-    }
+    else
+        BROOD_TRY(parse_text(text, size, &result));
     *number = negative ? -result : result;
-    return true;
+    return BROOD_OK;
 }

@@ -39,9 +39,10 @@ brood_status bri_read_float_line(bri_reader *r)
     size_t size;
     double number;
     BROOD_TRY(bri_reader_line(r, &line, &size));
-    if (!bri_float_parse(line, size, &number))
-        return bri_reader_fail(r, BROOD_EFORMAT, "a line is no float");
-    return bri_reader_push(r, brood_float(number));
+    brood_status status = bri_float_parse(line, size, &number);
+    if (status == BROOD_OK)
+        return bri_reader_push(r, brood_float(number));
+    return status == BROOD_EFORMAT ? bri_reader_fail(r, status, "a line is no float") : status;
 }
 
 brood_status bri_read_index_line(bri_reader *r, size_t *index)

@@ -30,8 +30,9 @@ bool bri_is_printable(uint32_t code);
 enum { BRI_FLOAT_TEXT = 32 };
 size_t bri_float_repr(double number, char out[BRI_FLOAT_TEXT]);
 
-/* Reads what Python's float() reads ("1.5", " -1e-3", "inf", "1_000.0"); false if it is none. */
-bool bri_float_parse(const char *text, size_t size, double *number);
+/* Reads what Python's float() reads ("1.5", " -1e-3", "inf", "1_000.0"); BROOD_EFORMAT if it is
+ * none. */
+brood_status bri_float_parse(const char *text, size_t size, double *number);
 
 /* Reads what Python's int(text, 0) reads ("-12", "0x1f", "1_000"), up to BRI_INTEGER_DIGITS digits.
  */
