@@ -19,7 +19,8 @@ typedef struct brp_section {
 } brp_section;
 
 /* Makes a section with nothing committed. When `reserve` bytes of addresses do not fit, half is
- * tried, down to `least`; then fails with sizes in the message. */
+ * tried, down to `least`; then fails with sizes in the message. BROOD_EINVALID when `reserve` is 0
+ * or below `least`. */
 brood_status brp_section_create(brp_section *section, uint64_t reserve, uint64_t least);
 
 /* Maps a section made by another process. `handle` is moved in, also on failure. `reserved` as its

@@ -3,6 +3,7 @@
 #include "posix/cgroup.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,19 +151,30 @@ static int group_cpus(const group *at)
     return cpus > INT_MAX ? INT_MAX : (int)cpus;
 }
 
+/* The groups of this process in the unified hierarchy and in that of a v1 controller. */
+typedef struct groups {
+    group of[2];
+    bool has[2];
+} groups;
+
+static void find_groups(const char *root, const char *controller, groups *found)
+{
+    found->has[0] = find_group(root, NULL, &found->of[0]);
+    found->has[1] = find_group(root, controller, &found->of[1]);
+}
+
 int brp_cgroup_cpus(const char *root)
 {
     int least = 0;
-    const char *const controllers[] = {NULL, "cpu"};
+    groups own;
+    find_groups(root, "cpu", &own);
     for (int i = 0; i < 2; i++) {
-        group at;
-        if (!find_group(root, controllers[i], &at))
-            continue;
-        do {
-            int cpus = group_cpus(&at);
+        while (own.has[i]) {
+            int cpus = group_cpus(&own.of[i]);
             if (cpus > 0 && (least == 0 || cpus < least))
                 least = cpus;
-        } while (go_up(&at));
+            own.has[i] = go_up(&own.of[i]);
+        }
     }
     return least;
 }
@@ -181,7 +193,7 @@ static uint64_t find_number(const char *text, const char *key)
 
 /* What this one group may still take; pages of files count as free, because the kernel drops them
  * first. */
-static uint64_t group_memory(const group *at)
+static uint64_t group_memory(const group *at, uint64_t enough)
 {
     char text[TEXT_SIZE];
     if (!read_value(at, at->v2 ? "memory.max" : "memory.limit_in_bytes", text, sizeof text) ||
@@ -192,6 +204,8 @@ static uint64_t group_memory(const group *at)
         !read_value(at, at->v2 ? "memory.current" : "memory.usage_in_bytes", text, sizeof text))
         return UINT64_MAX;
     uint64_t used = strtoull(text, NULL, 10), files = 0;
+    if (used <= limit && limit - used >= enough)
+        return limit - used; /* the statistics take the kernel longest */
     if (read_value(at, "memory.stat", text, sizeof text)) {
         files = find_number(text, at->v2 ? "active_file " : "total_active_file ") +
                 find_number(text, at->v2 ? "inactive_file " : "total_inactive_file ");
@@ -200,22 +214,36 @@ static uint64_t group_memory(const group *at)
     return limit > used ? limit - used : 0;
 }
 
-uint64_t brp_memory_left(const char *root)
+/* Where the groups are does not change in practice, and finding them takes ten times as long as
+ * reading them. */
+static groups memory_groups;
+static pthread_once_t memory_groups_once = PTHREAD_ONCE_INIT;
+
+static void find_memory_groups(void)
+{
+    find_groups("", "memory", &memory_groups);
+}
+
+uint64_t brp_memory_left(const char *root, uint64_t enough)
 {
     char text[TEXT_SIZE], name[PATH_SIZE];
     uint64_t least = UINT64_MAX;
     snprintf(name, sizeof name, "%s/proc/meminfo", root);
     if (brp_read_small_file(name, text, sizeof text) > 0 && strstr(text, "MemAvailable:") != NULL)
         least = (find_number(text, "MemAvailable:") + find_number(text, "SwapFree:")) * 1024;
-    const char *const controllers[] = {NULL, "memory"};
+    groups own;
+    if (root[0] == '\0') {
+        pthread_once(&memory_groups_once, find_memory_groups);
+        own = memory_groups;
+    } else {
+        find_groups(root, "memory", &own);
+    }
     for (int i = 0; i < 2; i++) {
-        group at;
-        if (!find_group(root, controllers[i], &at))
-            continue;
-        do {
-            uint64_t left = group_memory(&at);
+        while (own.has[i]) {
+            uint64_t left = group_memory(&own.of[i], enough);
             least = left < least ? left : least;
-        } while (go_up(&at));
+            own.has[i] = go_up(&own.of[i]);
+        }
     }
     return least;
 }

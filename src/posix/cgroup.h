@@ -11,7 +11,8 @@
 /* CPUs that they grant, rounded up; 0 without a limit. */
 int brp_cgroup_cpus(const char *root);
 
-/* Bytes of memory that they and the machine still have; UINT64_MAX when unknown. */
-uint64_t brp_memory_left(const char *root);
+/* Bytes of memory that they and the machine still have; UINT64_MAX when unknown. Exact only when
+ * that is less than `enough`. */
+uint64_t brp_memory_left(const char *root, uint64_t enough);
 
 #endif /* BRP_POSIX_CGROUP_H */

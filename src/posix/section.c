@@ -157,7 +157,7 @@ brood_status brp_section_commit(brp_section *section, uint64_t offset, uint64_t 
     offset = offset / page * page;
     BROOD_TRY(check_file_limit(brp_fd(section->handle), offset, end - offset));
     if (end - offset >= CHECKED_COMMIT) {
-        uint64_t left = brp_memory_left("");
+        uint64_t left = brp_memory_left("", end - offset);
         if (end - offset > left)
             return refuse(ENOMEM, offset, end - offset, left, "free memory is");
     }

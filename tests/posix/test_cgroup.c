@@ -43,8 +43,8 @@ static void test_without_control_groups_there_is_no_limit(void **state)
     (void)state;
     char *root = make_root();
     int cpus = brp_cgroup_cpus(root);
-    uint64_t memory = brp_memory_left(root);
-    uint64_t unknown = brp_memory_left(BROOD_TEST_BINDIR "/no such root");
+    uint64_t memory = brp_memory_left(root, UINT64_MAX);
+    uint64_t unknown = brp_memory_left(BROOD_TEST_BINDIR "/no such root", UINT64_MAX);
     drop_root(root);
     assert_int_equal(cpus, 0);
     assert_true(memory == UINT64_C(4001000) * 1024);
@@ -112,13 +112,15 @@ static void test_memory_of_files_counts_as_free(void **state)
     put(root, "sys/fs/cgroup/a/memory.stat",
         "anon 500000000\ninactive_anon 77\nactive_anon 78\ninactive_file 300000000\n"
         "active_file 50000000\n");
-    uint64_t left = brp_memory_left(root);
+    uint64_t left = brp_memory_left(root, UINT64_MAX);
+    uint64_t enough = brp_memory_left(root, 100000000);
     put(root, "sys/fs/cgroup/a/memory.current", "2000000000\n");
-    uint64_t none = brp_memory_left(root);
+    uint64_t none = brp_memory_left(root, UINT64_MAX);
     put(root, "sys/fs/cgroup/a/memory.max", "max\n");
-    uint64_t unlimited = brp_memory_left(root);
+    uint64_t unlimited = brp_memory_left(root, UINT64_MAX);
     drop_root(root);
     assert_true(left == 450000000);
+    assert_true(enough == 100000000);
     assert_true(none == 0);
     assert_true(unlimited == UINT64_C(4001000) * 1024);
 }
@@ -136,7 +138,7 @@ static void test_nonsense_is_no_limit(void **state)
             put(root, "proc/self/cgroup", texts[i]);
             put(root, "proc/self/mountinfo", mounts[j]);
             assert_int_equal(brp_cgroup_cpus(root), 0);
-            assert_true(brp_memory_left(root) == UINT64_C(4001000) * 1024);
+            assert_true(brp_memory_left(root, UINT64_MAX) == UINT64_C(4001000) * 1024);
         }
     }
     drop_root(root);
