@@ -63,16 +63,17 @@ static int ask(const brp_child *child, siginfo_t *info, int options)
 static brood_status collect(brp_child *child)
 {
     siginfo_t info;
-    if (ask(child, &info, 0) == 0) {
-        if (info.si_pid == 0)
-            return BROOD_ETIMEDOUT;
-        decode(child, &info);
-    } else { /* not our child, or collected by somebody else, or SIGCHLD is ignored */
+    brp_numbers_lock();
+    int result = ask(child, &info, 0);
+    if (result != 0) { /* not our child, or collected by somebody else, or SIGCHLD is ignored */
         child->ended = true;
         child->code = 255;
         child->system_status = -1;
+    } else if (info.si_pid != 0) {
+        decode(child, &info);
     }
-    return BROOD_OK;
+    brp_numbers_unlock();
+    return result == 0 && info.si_pid == 0 ? BROOD_ETIMEDOUT : BROOD_OK;
 }
 
 brood_status brp_child_wait(brp_child *child, bri_deadline deadline)
@@ -88,32 +89,41 @@ brood_status brp_child_wait(brp_child *child, bri_deadline deadline)
     }
 }
 
-/* Whether the child's number is still its own: it was not collected, by nobody. */
+/* Whether the child's number is still its own: nobody has collected it, or it is another process's
+ * child and still runs. Called under the lock. */
 static bool holds_number(const brp_child *child)
 {
     siginfo_t info;
-    return !child->ended && ask(child, &info, WNOWAIT) == 0;
+    if (child->ended)
+        return false;
+    if (ask(child, &info, WNOWAIT) == 0)
+        return true;
+    struct pollfd sentinel = {.fd = brp_fd(child->sentinel), .events = POLLIN};
+    return poll(&sentinel, 1, 0) == 0;
+}
+
+/* kill() on the child's number, or on its group's when that is negative; nothing when the number is
+ * not its own any more. An error number. */
+static int kill_number(const brp_child *child, int64_t number, int signal)
+{
+    brp_numbers_lock();
+    int code = holds_number(child) && kill((pid_t)number, signal) != 0 ? errno : 0;
+    brp_numbers_unlock();
+    return code == ESRCH ? 0 : code;
 }
 
 brood_status brp_child_signal(brp_child *child, brp_signal signal)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGKILL};
     int number = numbers[signal];
-    int result;
-    if (brp_have_pidfd())
-        result = brp_signal_pidfd(brp_fd(child->sentinel), number, 0);
-    else
-        result = child->ended ? 0 : kill((pid_t)child->pid, number);
-    if (result != 0 && errno != ESRCH)
-        return brp_fail(errno, "could not send signal %d to process %" PRId64, number, child->pid);
+    int code = 0;
+    if (!brp_have_pidfd())
+        code = kill_number(child, child->pid, number);
+    else if (brp_signal_pidfd(brp_fd(child->sentinel), number, 0) != 0 && errno != ESRCH)
+        code = errno;
+    if (code != 0)
+        return brp_fail(code, "could not send signal %d to process %" PRId64, number, child->pid);
     return BROOD_OK;
-}
-
-/* A child of another process is still known to run; only then its number is safe. */
-static bool still_runs(const brp_child *child)
-{
-    struct pollfd sentinel = {.fd = brp_fd(child->sentinel), .events = POLLIN};
-    return !child->ended && poll(&sentinel, 1, 0) == 0;
 }
 
 brood_status brp_child_kill_tree(brp_child *child)
@@ -126,9 +136,9 @@ brood_status brp_child_kill_tree(brp_child *child)
     bool done =
         brp_have_pidfd() &&
         (brp_signal_pidfd(brp_fd(child->sentinel), SIGKILL, TO_GROUP) == 0 || errno == ESRCH);
-    if (!done && (holds_number(child) || still_runs(child)) &&
-        kill(-(pid_t)child->pid, SIGKILL) != 0 && errno != ESRCH)
-        return brp_fail(errno, "could not kill the group of process %" PRId64, child->pid);
+    int code = done ? 0 : kill_number(child, -child->pid, SIGKILL);
+    if (code != 0)
+        return brp_fail(code, "could not kill the group of process %" PRId64, child->pid);
     return brp_child_signal(child, BRP_KILL); /* it may have left its group */
 }
 

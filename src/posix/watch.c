@@ -170,14 +170,28 @@ brood_status brp_child_watch(brp_child *child, pid_t pid)
     return BROOD_OK;
 }
 
+static pthread_mutex_t numbers_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void brp_numbers_lock(void)
+{
+    pthread_mutex_lock(&numbers_lock);
+}
+
+void brp_numbers_unlock(void)
+{
+    pthread_mutex_unlock(&numbers_lock);
+}
+
 pid_t brp_fork_watched(void)
 {
+    brp_numbers_lock();
     pthread_mutex_lock(&watchers_lock);
     pid_t pid = fork();
     int saved = errno;
     if (pid == 0)
         forget_watchers();
     pthread_mutex_unlock(&watchers_lock);
+    brp_numbers_unlock();
     errno = saved;
     return pid;
 }

@@ -20,6 +20,11 @@ int brp_signal_pidfd(int pidfd, int number, unsigned flags);
  * and collected. */
 brood_status brp_child_watch(brp_child *child, pid_t pid);
 
+/* Held while a child is collected, and while one is signalled by its number: so no signal goes to a
+ * number that was freed in between. Also guards brp_child.ended. Never held while waiting. */
+void brp_numbers_lock(void);
+void brp_numbers_unlock(void);
+
 /* fork() that leaves the child without its parent's sentinels half-made. */
 pid_t brp_fork_watched(void);
 
