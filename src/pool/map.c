@@ -438,8 +438,9 @@ brood_status brood_pool_map(brood_pool *pool, brood_function function, brood_val
         status = bri_fail(BROOD_EINVALID, "could not map: %s is NULL",
                           function == NULL ? "the function" : "where the results go");
     else if (kind != BROOD_LIST && kind != BROOD_TUPLE)
-        status = bri_fail(BROOD_ETYPE, "could not map: the items are of type %s, not a list or a tuple",
-                          brood_kind_name(kind));
+        status =
+            bri_fail(BROOD_ETYPE, "could not map: the items are of type %s, not a list or a tuple",
+                     brood_kind_name(kind));
     else
         status = map(&run, results);
     brood_value_clear(&run.items);

@@ -149,7 +149,8 @@ static brood_status check_options(const brood_pool_options *options)
         return bri_fail(BROOD_EINVALID, "could not make a pool with %d restarts: %d is the most",
                         options->max_restarts, BRI_RESTARTS_MOST);
     if (kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST)
-        return bri_fail(BROOD_ETYPE, "could not make a pool: initargs are of type %s, not a tuple or a list",
+        return bri_fail(BROOD_ETYPE,
+                        "could not make a pool: initargs are of type %s, not a tuple or a list",
                         brood_kind_name(kind));
     return BROOD_OK;
 }

@@ -5,8 +5,8 @@
  * A pool has a fixed number of seats. A seat goes round: empty -> starting -> working -> empty. A
  * worker that leaves by itself is replaced at once. One that dies is a crash:
  *
- *   - with a task in its hands: replaced at once, for the next task may be all right;
- *   - without: replaced too, but after a delay that grows as long as it goes on in this seat.
+ *   - with a task, or after one: replaced at once, for the next task may be all right;
+ *   - without any: replaced too, but after a delay that grows as long as it goes on in this seat.
  *
  * More than `max_restarts` crashes within `window`, with no task ended in between, break the pool:
  * nothing is getting done any more.
@@ -29,10 +29,10 @@ typedef enum bri_seat_state {
 } bri_seat_state;
 
 typedef enum bri_end {
-    BRI_END_LEFT,  /* it ended by itself, as it had to */
-    BRI_END_BUSY,  /* it died with a task */
-    BRI_END_IDLE,  /* it died without: idle, or while it started */
-    BRI_END_UNBORN /* it could not be started */
+    BRI_END_LEFT,   /* it ended by itself, as it had to */
+    BRI_END_WORKED, /* it died with a task */
+    BRI_END_IDLE,   /* it died without: idle, or while it started */
+    BRI_END_UNBORN  /* it could not be started */
 } bri_end;
 
 typedef struct bri_supervised_seat {

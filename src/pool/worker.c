@@ -225,8 +225,10 @@ brood_status bri_pool_worker(brood_call *call)
         return bri_fail(BROOD_EFORMAT, "could not work for a pool: wrong arguments");
     brood_status status = attach(&self, arguments);
     if (status == BROOD_OK) {
+        BRI_KILL_POINT("pool-worker-attached");
         status = initialise(call, brood_item(arguments, 4), brood_item(arguments, 5));
         set_phase(&self, status == BROOD_OK ? BRI_WORKER_BUSY : BRI_WORKER_FAILED);
+        BRI_KILL_POINT("pool-worker-ready");
     }
     uint32_t index;
     while (status == BROOD_OK && next_task(&self, &index))

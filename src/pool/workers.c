@@ -130,7 +130,8 @@ static void empty_seat(brood_pool *pool, bri_seat *seat)
         exitcode = 255;
     bool was_busy = bri_pool_hand_out_left(pool, seat, exitcode);
     bool left = atomic_load(&record_of(pool, seat)->phase) == BRI_WORKER_LEAVING && !was_busy;
-    bri_end end = left ? BRI_END_LEFT : was_busy ? BRI_END_BUSY : BRI_END_IDLE;
+    bool has_worked = was_busy || atomic_load(&record_of(pool, seat)->tasks) > 0;
+    bri_end end = left ? BRI_END_LEFT : has_worked ? BRI_END_WORKED : BRI_END_IDLE;
     bool was_broken = pool->supervisor.broken;
     bri_supervisor_ended(&pool->supervisor, (uint32_t)(seat - pool->seats), end, brp_clock_now());
     if (pool->supervisor.broken && !was_broken)

@@ -56,11 +56,11 @@ static void test_crashes_in_a_row_break_the_pool(void **state)
     bri_supervisor supervisor = make(0, 0);
     fill(&supervisor, 0);
     for (int i = 0; i < BRI_RESTARTS; i++) {
-        bri_supervisor_ended(&supervisor, 0, BRI_END_BUSY, i);
+        bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, i);
         assert_false(supervisor.broken);
         assert_int_equal(fill(&supervisor, i), 1);
     }
-    bri_supervisor_ended(&supervisor, 0, BRI_END_BUSY, BRI_RESTARTS);
+    bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, BRI_RESTARTS);
     assert_true(supervisor.broken);
     assert_int_equal(fill(&supervisor, BRI_RESTARTS), 0);
     bri_supervisor_fini(&supervisor);
@@ -72,7 +72,7 @@ static void test_a_task_that_ends_begins_the_count_anew(void **state)
     bri_supervisor supervisor = make(2, 0);
     fill(&supervisor, 0);
     for (int i = 0; i < 100; i++) {
-        bri_supervisor_ended(&supervisor, 0, BRI_END_BUSY, i);
+        bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, i);
         fill(&supervisor, i);
         if (i % 2 == 1)
             bri_supervisor_progress(&supervisor);
@@ -88,12 +88,12 @@ static void test_crashes_further_apart_than_the_window_do_not_break_it(void **st
     fill(&supervisor, 0);
     int64_t now = 0;
     for (int i = 0; i < 100; i++, now += 6 * MS) {
-        bri_supervisor_ended(&supervisor, 0, BRI_END_BUSY, now);
+        bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, now);
         fill(&supervisor, now);
     }
     assert_false(supervisor.broken);
     for (int i = 0; i < 2; i++, now += 2 * MS) {
-        bri_supervisor_ended(&supervisor, 0, BRI_END_BUSY, now);
+        bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, now);
         fill(&supervisor, now);
     }
     assert_true(supervisor.broken);
@@ -106,7 +106,7 @@ static void test_without_a_bound_it_never_breaks(void **state)
     bri_supervisor supervisor = make(-1, 0);
     fill(&supervisor, 0);
     for (int i = 0; i < 1000; i++) {
-        bri_supervisor_ended(&supervisor, 2, BRI_END_BUSY, 0);
+        bri_supervisor_ended(&supervisor, 2, BRI_END_WORKED, 0);
         assert_int_equal(fill(&supervisor, 0), 1);
     }
     assert_false(supervisor.broken);
@@ -133,7 +133,7 @@ static void test_a_seat_whose_workers_do_nothing_waits_longer_and_longer(void **
         assert_int_equal(seat, 1);
         bri_supervisor_started(&supervisor, seat);
     }
-    bri_supervisor_ended(&supervisor, 1, BRI_END_BUSY, now);
+    bri_supervisor_ended(&supervisor, 1, BRI_END_WORKED, now);
     assert_int_equal(fill(&supervisor, now), 1);
     bri_supervisor_fini(&supervisor);
 }

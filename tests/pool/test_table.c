@@ -165,10 +165,11 @@ static _Thread_local fake_worker *me;
 
 static void die_sometimes(const char *name)
 {
-    if (me == NULL || me->deadliness == 0 || strncmp(name, "pool-", 5) != 0)
+    uint32_t deadliness = me == NULL ? 0 : atomic_load(&me->deadliness);
+    if (deadliness == 0 || strncmp(name, "pool-", 5) != 0)
         return;
     me->seed = me->seed * 1664525u + 1013904223u;
-    if ((me->seed >> 8) % me->deadliness == 0)
+    if ((me->seed >> 8) % deadliness == 0)
         longjmp(death, 1);
 }
 
@@ -197,8 +198,8 @@ static void run_fake_worker(void *context)
     if (setjmp(death) != 0) {
         atomic_store(&me->dead, atomic_load(&me->number));
         bri_tasks_nudge(me->table);
-        while (atomic_load(&me->dead) != 0) /* the parent sees to it: in a process of its own */
-            brood_sleep(0);
+        while (atomic_load(&me->dead) != 0 && atomic_load(&me->table->ending) == 0)
+            brood_sleep(0); /* until the parent has seen to it */
     }
     atomic_store(&me->number, atomic_fetch_add(&last_number, 1) + 1);
     live(me);
