@@ -108,6 +108,16 @@ static brood_status do_nothing(brood_call *call)
     return BROOD_OK;
 }
 
+static bool is_only_ours(void *context)
+{
+    brood_process *process = context;
+    bri_children_lock();
+    bool only_ours = process->references == 1;
+    bri_children_unlock();
+    return only_ours;
+}
+
+/* The supervisor lets go of a process a moment after its end, which no ledger shall see. */
 static brood_status start_and_join(void)
 {
     brood_process *process;
@@ -115,6 +125,7 @@ static brood_status start_and_join(void)
     brood_status status = brood_process_start(process);
     if (status == BROOD_OK)
         status = brood_process_join(process, HANG_MS);
+    (void)bt_await(is_only_ours, process, SETTLE_MS);
     brood_process_destroy(process);
     return status;
 }
