@@ -69,10 +69,12 @@ void *bri_alloc(size_t size)
 
 void *bri_calloc(size_t n, size_t size)
 {
-    size_t total = size != 0 && n > SIZE_MAX / size ? SIZE_MAX : n * size;
-    if (n == 0 || size == 0)
-        n = size = 1;
-    return counted(fault_is_due() ? NULL : calloc(n, size), total);
+    if (size != 0 && n > SIZE_MAX / size) {
+        bri_fail(BROOD_ENOMEM, "could not allocate %zu times %zu bytes", n, size);
+        return NULL;
+    }
+    size_t total = n * size;
+    return counted(fault_is_due() ? NULL : calloc(1, total == 0 ? 1 : total), total);
 }
 
 void *bri_realloc(void *block, size_t size)
