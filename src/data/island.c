@@ -40,9 +40,9 @@ static brood_status get_noted(island *is, uint32_t number)
 /* After the instruction that makes a container: notes it, if anything refers to it. */
 static brood_status note(island *is, uint32_t number)
 {
-    bri_registered *entry = &is->r->registry[number];
-    if (number == 0 || !entry->referenced)
+    if (number == 0 || !is->r->registry[number].referenced)
         return BROOD_OK;
+    bri_registered *entry = &is->r->registry[number];
     entry->island = is->number;
     return bri_fragment_put(&is->memo, is->w.out->length, &entry->slot);
 }
