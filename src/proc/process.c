@@ -433,8 +433,10 @@ brood_status bri_process_sentinel(brood_process *process, brp_watch *watch)
     BROOD_TRY(check_child(process, "wait for"));
     bri_children_lock();
     brood_status status = check_started(process, "wait for");
-    if (status == BROOD_OK)
+    if (status == BROOD_OK) {
         process->method->sentinel(process, watch);
+        watch->ready = process->state == BRI_PROCESS_ENDED;
+    }
     bri_children_unlock();
     return status;
 }

@@ -73,8 +73,9 @@ struct brood_process {
     brood_process *next_due;        /* in the list of those whose `ended` is due */
 };
 
-/* What to wait for to learn that the child has ended; valid until brood_process_destroy, also after
- * the end. BROOD_ESTATE when it was not started, or is no child of this process. */
+/* What to wait for to learn that the child has ended; the handle is valid until
+ * brood_process_destroy. `ready` says that the end is known already: then the handle need not show
+ * it. BROOD_ESTATE when it was not started, or is no child of this process. */
 brood_status bri_process_sentinel(brood_process *process, brp_watch *watch);
 
 /* Its number in the process table of the arena; 0 before the start. The table's entry is swept when

@@ -15,7 +15,9 @@ static brood_status watch_item(const brood_wait_item *item, brp_watch *watch, bo
                                         "connection or a process");
     if (item->connection != NULL)
         return bri_connection_watch(item->connection, watch, is_ready);
-    return bri_process_sentinel(item->process, watch);
+    BROOD_TRY(bri_process_sentinel(item->process, watch));
+    *is_ready = watch->ready;
+    return BROOD_OK;
 }
 
 /* Items that are ready already are marked so in their watches; *any tells whether there are. */
