@@ -286,9 +286,15 @@ static void test_an_interrupted_child_ends(void **state)
 {
     (void)state;
     brood_process *process = bt_process(sleep_for_ever, brood_tuple(0));
-    bt_ok(brood_process_interrupt(process));
-    int code = bt_join(process);
-    assert_int_equal(code, -2);
+    brood_status status = brood_process_interrupt(process);
+    if (bt_is_windows() && status == BROOD_EOS) {
+        bt_message_has("over the console");
+        bt_ok(brood_process_kill(process));
+        bt_join(process);
+        bt_skip("a console event needs a console, and this process has none");
+    }
+    bt_ok(status);
+    assert_int_equal(bt_join(process), -2);
 }
 
 static void test_ending_a_child_that_has_ended_is_no_error(void **state)
