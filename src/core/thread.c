@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include <apr_allocator.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
@@ -24,13 +25,16 @@ struct bri_condition {
 struct bri_thread {
     apr_thread_t *apr;
     apr_pool_t *pool; /* APR destroys what a thread has with its pool, so each has its own */
+    apr_allocator_t *allocator;
     void (*run)(void *context);
     void *context;
 };
 
-/* Everything here but `own` is guarded by `guard`. */
+/* Everything here but `own` is guarded by `guard`. A pool's allocator is known here too because the
+ * pool itself is in memory where leak checkers do not look for pointers. */
 static struct {
     apr_pool_t *pool;
+    apr_allocator_t *allocator;
     apr_thread_mutex_t *guard;
     bri_mutex *free_mutexes;
     bri_condition *free_conditions;
@@ -67,6 +71,7 @@ brood_status bri_threads_init(void)
         return fail_apr(code, "a mutex");
     }
     threads.pool = pool;
+    threads.allocator = apr_pool_allocator_get(pool);
     BROOD_TRY(bri_mutex_create(&gate.mutex));
     return bri_condition_create(&gate.changed);
 }
@@ -185,6 +190,7 @@ brood_status bri_thread_start(bri_thread **thread, void (*run)(void *context), v
     made->context = context;
     apr_status_t code = apr_pool_create_unmanaged_ex(&made->pool, NULL, NULL);
     if (code == APR_SUCCESS) {
+        made->allocator = apr_pool_allocator_get(made->pool);
         atomic_fetch_add(&threads.own, 1);
         code = apr_thread_create(&made->apr, NULL, run_thread, made, made->pool);
         if (code != APR_SUCCESS)
