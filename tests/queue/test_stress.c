@@ -6,7 +6,7 @@
 
 #include "ipc/arena.h"
 
-enum { PRODUCERS = 3, CONSUMERS = 3, MOST = 20000, IDS = 80, KILLS = 30 };
+enum { PRODUCERS = 3, CONSUMERS = 3, MOST = 100000, IDS = 80, KILLS = 30 };
 
 /* In the arena. */
 typedef struct record {
@@ -46,6 +46,10 @@ static brood_status produce(brood_call *call)
             return BROOD_OK;
         BROOD_TRY(status);
         atomic_store(&all->puts[id], i + 1);
+        /* In bursts, so that the messages last as long as the slowest system takes to start the
+         * processes. */
+        if (i % 50 == 49)
+            brood_sleep(5);
     }
     return BROOD_OK;
 }
