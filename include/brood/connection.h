@@ -1,6 +1,13 @@
 /*
  * brood/connection.h - messages between two processes. Python: multiprocessing.Pipe and Connection,
  * the same framing.
+ *
+ * A connection goes to another process as an argument of that process (brood_connection_value); it
+ * cannot be put into a message. Each end belongs to one process: close the ends that you do not use
+ * yourself, or nobody sees the end of the other.
+ *
+ * Threads: one thread may receive while another sends; a second receiver waits for the first, a
+ * second sender likewise. Closing must not meet another call on the same connection.
  */
 #ifndef BROOD_CONNECTION_H
 #define BROOD_CONNECTION_H
@@ -15,44 +22,108 @@ BROOD_BEGIN_DECLS
 typedef struct brood_connection brood_connection;
 
 /*
- * Two connected ends. Duplex, or with `duplex` false `first` only receives and `second` only sends,
- * as in Python.
+ * Makes two connected ends. With `duplex` both send and receive; without, `first` only receives and
+ * `second` only sends.
  *
- * Fork: a child has the connections among its arguments; all others are closed in it, as under the
- *       other start methods. (Python's fork keeps them open, and nobody sees their end.)
+ * Errors:  BROOD_ENOINIT; BROOD_ELIMIT out of handles; BROOD_ENOMEM.
+ * Blocks:  no.
+ * Threads: safe.
+ * Fork:    a child has the connections among its arguments; all others are closed in it, as under
+ *          the other start methods. (Python's fork keeps them open, and nobody sees their end.)
+ * Python:  multiprocessing.Pipe(duplex), in the same order.
  */
 BROOD_API brood_status brood_pipe(brood_connection **first, brood_connection **second, bool duplex);
 
-/* Sends a value (moved in). */
+/*
+ * Sends a value, which is moved in, also on failure.
+ *
+ * Errors:  BROOD_EEOF nobody can receive it any more; BROOD_ETIMEDOUT; BROOD_EBROKEN an earlier
+ *          message went out in part; BROOD_ESTATE it only receives; BROOD_ECLOSED; BROOD_ENOTSUP
+ *          something in the value cannot travel; BROOD_ENOMEM; BROOD_EINVALID.
+ * Blocks:  while the other end does not read and the system's buffer is full. When the time is up
+ *          in the middle of a message the connection is broken for sending.
+ * Python:  Connection.send().
+ */
 BROOD_API brood_status brood_connection_send(brood_connection *connection, brood_value value,
                                              brood_ms timeout);
-/* Receives a value. BROOD_EEOF when the other end is closed or its process died. */
+
+/*
+ * Receives a value. When the time is up in the middle of a message nothing is lost: a later call
+ * goes on.
+ *
+ * Errors:  BROOD_EEOF the other end is closed or its process died, and everything sent before was
+ *          received (no message text); BROOD_ETIMEDOUT; BROOD_EFORMAT the message is no pickle (it
+ *          is gone, the connection goes on), or what came is no message (it is broken);
+ *          BROOD_EBROKEN the end came inside of a message; BROOD_ETOOLONG over 1 GiB, broken;
+ *          BROOD_ECLOSED something in the message has ended, or the connection is closed;
+ *          BROOD_ESTATE it only sends; BROOD_ENOMEM; BROOD_EINVALID.
+ * Blocks:  up to `timeout` milliseconds.
+ * Python:  Connection.recv(), which raises EOFError at the end.
+ */
 BROOD_API brood_status brood_connection_recv(brood_connection *connection, brood_value *value,
                                              brood_ms timeout);
 
+/* Sends bytes as they are, without pickling; 0 bytes are a message too. Otherwise as
+ * brood_connection_send. Python: send_bytes(). */
 BROOD_API brood_status brood_connection_send_bytes(brood_connection *connection, const void *data,
                                                    size_t size, brood_ms timeout);
-/* New memory for brood_free. A message of more than `limit` bytes (0: 1 GiB) is BROOD_ETOOLONG and
- * the connection can no longer be read. */
+
+/*
+ * Receives a message as it is into new memory for brood_free. A message of more than `limit` bytes
+ * (0: 1 GiB) is BROOD_ETOOLONG and the connection can no longer be read; it can still be written.
+ * Memory is taken as bytes arrive, not because a message says how long it is.
+ *
+ * Otherwise as brood_connection_recv. Python: recv_bytes(maxlength).
+ */
 BROOD_API brood_status brood_connection_recv_bytes(brood_connection *connection, size_t limit,
                                                    void **data, size_t *size, brood_ms timeout);
-/* Into the caller's memory. Too short: BROOD_ETOOLONG, *size tells the message's size, and the
- * message is kept for the next call. */
+
+/*
+ * Receives a message into the caller's memory. When it does not fit, BROOD_ETOOLONG: *size then
+ * tells the message's size, and the message is kept for the next call.
+ *
+ * Otherwise as brood_connection_recv. Python: recv_bytes_into(), whose BufferTooShort takes such a
+ * message along.
+ */
 BROOD_API brood_status brood_connection_recv_bytes_into(brood_connection *connection, void *data,
                                                         size_t room, size_t *size,
                                                         brood_ms timeout);
-/* BROOD_OK when a receive would find a message (or the end); BROOD_ETIMEDOUT. */
+
+/*
+ * Waits until a receive finds a message, the rest or beginning of one, or the end.
+ *
+ * Errors:  BROOD_ETIMEDOUT nothing came; BROOD_ESTATE it only sends; BROOD_ECLOSED; BROOD_EINVALID.
+ * Blocks:  up to `timeout` milliseconds.
+ * Python:  poll(timeout).
+ */
 BROOD_API brood_status brood_connection_poll(brood_connection *connection, brood_ms timeout);
 
-/* The descriptor or HANDLE; still owned by the connection. Python: fileno(). */
+/* The descriptor or HANDLE; still owned by the connection, which may have read ahead of what it has
+ * given out. -1 when it is closed. Python: fileno(). */
 BROOD_API intptr_t brood_connection_fileno(const brood_connection *connection);
+
+/* The directions. They stay as they were after closing. Python: readable, writable. */
 BROOD_API bool brood_connection_is_readable(const brood_connection *connection);
 BROOD_API bool brood_connection_is_writable(const brood_connection *connection);
+
+/*
+ * Closes this end and gives the pointer back. The other end receives what was sent, then
+ * BROOD_EEOF. The handle is closed at once, also when values still refer to the connection: using
+ * those gives BROOD_ECLOSED. NULL is ignored.
+ */
 BROOD_API void brood_connection_close(brood_connection *connection);
 
-/* The connection as a value (retained), for a process's arguments; and the connection in a value
- * (borrowed from it). */
+/*
+ * The connection as a value, for a process's arguments. The value is another reference; the pointer
+ * still has to be closed. A process gets a duplicate of the handle, with what was read ahead, so
+ * close it here when it was given away. The invalid value on failure.
+ *
+ * Errors:  BROOD_EINVALID, BROOD_ENOMEM, to be seen in brood_last_error().
+ */
 BROOD_API brood_value brood_connection_value(brood_connection *connection);
+
+/* The connection in a value, borrowed: valid as long as the value is. BROOD_ETYPE for another kind
+ * of value. */
 BROOD_API brood_status brood_get_connection(const brood_value *value,
                                             brood_connection **connection);
 

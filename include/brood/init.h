@@ -5,6 +5,7 @@
 #define BROOD_INIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <brood/function.h>
 #include <brood/time.h>
@@ -55,6 +56,18 @@ BROOD_API brood_status brood_set_max_depth(int depth);
 
 /* How long a child may take until its brood_init answers: default 10 s. */
 BROOD_API void brood_set_start_timeout(brood_ms timeout);
+
+/*
+ * How many bytes of addresses the shared memory of the process tree may take, in which locks,
+ * queues and their messages live: default 16 GiB, halved until the system grants them. Memory is
+ * taken as it is used. Before the first such object and the first child, in the root; the
+ * environment variable BROOD_ARENA_SIZE (bytes, or with K, M, G behind) says the same where this is
+ * not called. 0 is the default.
+ *
+ * Errors:  BROOD_ESTATE it is in use already.
+ * Threads: before threads are started.
+ */
+BROOD_API brood_status brood_set_arena_size(uint64_t size);
 
 /* CPUs this process may use (affinity, cgroup quota, job limits), at least 1. Python:
  * os.process_cpu_count(). */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <brood/init.h>
+
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "ipc/layout.h"
@@ -348,11 +350,12 @@ static uint64_t size_from_environment(void)
     return size > UINT64_MAX >> shift ? 0 : size << shift;
 }
 
-brood_status bri_arena_set_size(uint64_t size)
+brood_status brood_set_arena_size(uint64_t size)
 {
     brood_status status = BROOD_OK;
+    BROOD_TRY(bri_runtime_start());
     bri_mutex_lock(bri_the_runtime.lock);
-    if (bri_the_runtime.arena != NULL)
+    if (bri_the_runtime.arena != NULL || bri_the_runtime.is_child)
         status = bri_fail(BROOD_ESTATE,
                           "could not set the size of the shared memory: it is in use already");
     else

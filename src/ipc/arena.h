@@ -60,10 +60,6 @@ brood_status bri_arena_after_fork(bri_owner self);
 brp_handle bri_arena_handle(const bri_arena *arena);
 uint64_t bri_arena_reserved(const bri_arena *arena);
 
-/* The root's arena has this size instead of 16 GiB; before it is made, else BROOD_ESTATE. 0 is the
- * default. The environment variable BROOD_ARENA_SIZE (bytes, or with K, M, G) does the same. */
-brood_status bri_arena_set_size(uint64_t size);
-
 /* An offset as an address of this process, and back. No check: for offsets that brood stored
  * itself. */
 static inline void *bri_arena_at(const bri_arena *arena, uint64_t offset)
