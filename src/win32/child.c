@@ -155,14 +155,21 @@ brood_status brp_fork(brp_child *child, bool *in_child)
 
 brood_status brp_child_adopt(brp_child *child, int64_t pid)
 {
+    const DWORD access = PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE;
     HANDLE process = NULL;
+    SetLastError(ERROR_INVALID_PARAMETER);
     if (pid > 0 && pid <= UINT32_MAX)
-        process = OpenProcess(PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE,
-                              FALSE, (DWORD)pid);
-    else
-        SetLastError(ERROR_INVALID_PARAMETER);
-    if (process == NULL)
-        return brp_fail(bri_w32_error(), "could not open process %" PRId64, pid);
+        process = OpenProcess(access, FALSE, (DWORD)pid);
+    long error = bri_w32_error();
+    if (process == NULL && error != ERROR_INVALID_PARAMETER)
+        return brp_fail(error, "could not open process %" PRId64, pid);
+    /* OpenProcess rounds numbers down to multiples of 4, and finds ended processes that somebody
+     * keeps a handle of. */
+    if (process == NULL || GetProcessId(process) != (DWORD)pid ||
+        WaitForSingleObject(process, 0) == WAIT_OBJECT_0) {
+        bri_w32_close(process);
+        return bri_fail(BROOD_ENOTFOUND, "could not open process %" PRId64 ": there is none", pid);
+    }
     brp_child_init(child);
     child->pid = pid;
     child->sentinel = bri_w32_value(process);

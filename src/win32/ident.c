@@ -31,7 +31,15 @@ static HANDLE open_process(int64_t pid)
         SetLastError(ERROR_INVALID_PARAMETER);
         return NULL;
     }
-    return OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+    HANDLE process =
+        OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+    if (process != NULL &&
+        GetProcessId(process) != (DWORD)pid) { /* it rounds down to multiples of 4 */
+        CloseHandle(process);
+        process = NULL;
+        SetLastError(ERROR_INVALID_PARAMETER);
+    }
+    return process;
 }
 
 static uint64_t creation_time(HANDLE process)
@@ -132,7 +140,7 @@ int brp_thread_count(void)
             n++;
     }
     CloseHandle(snapshot);
-    return n;
+    return n - bri_w32_thread_count();
 }
 
 uint64_t brp_thread_id(void)

@@ -35,6 +35,10 @@ brood_status brp_section_create(brp_section *section, uint64_t reserve, uint64_t
     uint64_t page = page_size();
     uint64_t size =
         reserve > UINT64_MAX - page ? reserve / page * page : (reserve + page - 1) / page * page;
+    if (reserve == 0 || least > reserve)
+        return bri_fail(BROOD_EINVALID,
+                        "could not reserve %" PRIu64 " to %" PRIu64 " bytes for shared memory",
+                        least, reserve);
     if (least == 0)
         least = 1;
     DWORD error = ERROR_INVALID_PARAMETER; /* for sizes below a page */

@@ -9,8 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include <process.h>
-
+#include "base/memory.h"
 #include "win32/win32.h"
 
 typedef struct interrupts {
@@ -18,14 +17,13 @@ typedef struct interrupts {
     void *context;
     HANDLE pending; /* semaphore: events not yet handed on */
     HANDLE thread;
-    DWORD thread_id;
     atomic_bool stop;
+    bool is_orphan; /* given back by its own thread, which frees it */
 } interrupts;
 
 static SRWLOCK lock =
     SRWLOCK_INIT; /* guards `taken` and the use of taken->pending by the console's thread */
 static interrupts *taken;
-static interrupts only; /* one a process */
 
 static BOOL note(void)
 {
@@ -46,65 +44,68 @@ static BOOL WINAPI on_console_event(DWORD event)
     return TRUE;
 }
 
+static void free_interrupts(interrupts *self)
+{
+    bri_w32_close(self->pending);
+    bri_free(self);
+}
+
 static unsigned __stdcall hand_on(void *argument)
 {
     interrupts *self = argument;
-    for (int count = 1;; count++) {
+    for (int count = 1; !atomic_load(&self->stop); count++) {
         WaitForSingleObject(self->pending, INFINITE);
-        if (atomic_load(&self->stop))
-            return 0;
-        self->handler(self->context, count);
+        if (!atomic_load(&self->stop))
+            self->handler(self->context, count);
     }
+    if (self->is_orphan)
+        free_interrupts(self);
+    return 0;
 }
 
-static void free_parts(interrupts *self)
+/* Accepts a half-made one. The handler itself may come here. */
+static void end(interrupts *self)
 {
-    bri_w32_close(self->thread);
-    bri_w32_close(self->pending);
-    self->thread = self->pending = NULL;
-}
-
-static brood_status start(interrupts *self)
-{
-    self->pending = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
-    if (self->pending == NULL)
-        return brp_fail(bri_w32_error(), "could not create a semaphore for console events");
-    unsigned id = 0;
-    self->thread = (HANDLE)_beginthreadex(NULL, 0, hand_on, self, 0, &id);
-    self->thread_id = id;
-    if (self->thread == NULL)
-        return brp_fail(ERROR_MAX_THRDS_REACHED, "could not start a thread for console events");
-    return BROOD_OK;
-}
-
-static void stop_thread(interrupts *self)
-{
-    if (self->thread == NULL)
-        return;
+    self->is_orphan = self->thread != NULL && GetThreadId(self->thread) == GetCurrentThreadId();
     atomic_store(&self->stop, true);
-    ReleaseSemaphore(self->pending, 1, NULL);
-    if (GetCurrentThreadId() != self->thread_id) /* the handler itself may give back */
-        WaitForSingleObject(self->thread, INFINITE);
+    if (self->pending != NULL)
+        ReleaseSemaphore(self->pending, 1, NULL);
+    bri_w32_thread_join(self->thread);
+    if (!self->is_orphan)
+        free_interrupts(self);
+}
+
+static brood_status start(interrupts **out, brp_interrupt_handler handler, void *context)
+{
+    interrupts *self = bri_calloc(1, sizeof *self);
+    if (self == NULL)
+        return BROOD_ENOMEM;
+    self->handler = handler;
+    self->context = context;
+    self->pending = CreateSemaphoreW(NULL, 0, LONG_MAX, NULL);
+    brood_status status = BROOD_OK;
+    if (self->pending == NULL)
+        status = brp_fail(bri_w32_error(), "could not create a semaphore for console events");
+    if (status == BROOD_OK)
+        status = bri_w32_thread_start(&self->thread, hand_on, self);
+    if (status == BROOD_OK && !SetConsoleCtrlHandler(on_console_event, TRUE))
+        status = brp_fail(bri_w32_error(), "could not take over Ctrl-C");
+    if (status != BROOD_OK) {
+        end(self);
+        return status;
+    }
+    *out = self;
+    return BROOD_OK;
 }
 
 brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context)
 {
+    brood_status status;
     AcquireSRWLockExclusive(&lock);
-    brood_status status = BROOD_OK;
-    if (taken != NULL) {
+    if (taken != NULL)
         status = bri_fail(BROOD_ESTATE, "could not take over Ctrl-C: it is taken over already");
-    } else {
-        only = (interrupts){.handler = handler, .context = context};
-        status = start(&only);
-        if (status == BROOD_OK && !SetConsoleCtrlHandler(on_console_event, TRUE))
-            status = brp_fail(bri_w32_error(), "could not take over Ctrl-C");
-        if (status == BROOD_OK) {
-            taken = &only;
-        } else {
-            stop_thread(&only);
-            free_parts(&only);
-        }
-    }
+    else
+        status = start(&taken, handler, context);
     ReleaseSRWLockExclusive(&lock);
     return status;
 }
@@ -118,8 +119,7 @@ void brp_interrupt_give_back(void)
     if (self == NULL)
         return;
     SetConsoleCtrlHandler(on_console_event, FALSE);
-    stop_thread(self);
-    free_parts(self);
+    end(self);
 }
 
 /*

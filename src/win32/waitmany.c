@@ -1,10 +1,11 @@
 /*
  * win32/waitmany.c - waiting for any of many things.
  *
- * WaitForMultipleObjects ends at 64 objects. A poller waits for its first 63 things itself and lets
- * the system's thread pool wait for the others (RegisterWaitForSingleObject); brp_wait_any takes a
- * poller when there are more. Each thing is looked at before it is waited for and after a wait said
- * so: what is reported is what a look has found, never what a signal has told.
+ * WaitForMultipleObjects ends at 64 objects. A poller's thread waits for the first 63 things
+ * itself; each further 63 have a thread that waits for them as long as the poller lives (the
+ * system's thread pool would do the same, but its threads and handles stay behind). brp_wait_any
+ * takes a poller when there are more. Each thing is looked at before it is waited for and after a
+ * wait said so: what is reported is what a look has found, never what a signal has told.
  */
 #include "platform/waitmany.h"
 
@@ -85,6 +86,8 @@ static brood_status wait_many(const brp_watch *watches, size_t n, bri_deadline d
     for (size_t i = 0; i < n && status == BROOD_OK; i++) {
         if (brp_handle_is_set(watches[i].handle))
             status = brp_poller_add(poller, watches[i].handle, watches[i].kind, i);
+        if (status == BROOD_EEXIST)
+            status = BROOD_OK; /* one wait serves both */
     }
     uint64_t key;
     size_t n_keys;
@@ -125,34 +128,36 @@ brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, s
 
 /* ---- Poller ---- */
 
-typedef enum place {
-    LOOSE,  /* to be looked at by the next wait */
-    DIRECT, /* armed; the waiting thread waits for it */
-    POOLED  /* armed; the thread pool waits for it, and pushes it onto `fired` */
-} place;
+/* What one thread waits for. All fields are guarded by the poller's lock, without which the thread
+ * sleeps. */
+typedef struct group {
+    brp_poller *poller;
+    struct group *next;
+    HANDLE event;     /* auto-reset: there is something else to do */
+    HANDLE thread;    /* NULL for the poller's own group, whose thread is the one that waits */
+    bool stop;        /* the thread shall end */
+    size_t n;         /* items */
+    bool is_waiting;  /* the thread sleeps on the objects of its items */
+    uint64_t n_waits; /* tells one such sleep from the next */
+    CONDITION_VARIABLE left; /* it has ended */
+} group;
+
+enum { GROUP_SIZE = MAXIMUM_WAIT_OBJECTS - 1 };
 
 typedef struct item {
-    brp_poller *poller;
     bri_w32_watch watch;
     uint64_t key;
-    place place;
-    HANDLE pool_wait;        /* of a POOLED one */
-    bool is_removed;         /* by a thread that ends it itself */
-    struct item *next_fired; /* written by the pool's callback alone */
+    group *group; /* that it is armed in; NULL: loose, to be looked at by the next wait */
 } item;
 
 struct brp_poller {
-    SRWLOCK lock; /* guards all but the atomics */
-    HANDLE event; /* auto-reset: something fired, was added or removed, or woken */
+    SRWLOCK lock;
+    group own; /* its event: an item got loose, was added or removed, or brp_poller_wake */
+    group *more;
     atomic_bool woken;
-    _Atomic(item *) fired;
     item **items;
     size_t n_items, room;
-    size_t n_direct;
-    size_t first;            /* where the next look begins, so that all have their turn */
-    bool is_waiting;         /* a thread sleeps, without the lock, on the objects of DIRECT items */
-    uint64_t n_waits;        /* tells one such sleep from the next */
-    CONDITION_VARIABLE left; /* it has ended */
+    size_t first; /* where the next look begins, so that all have their turn */
 };
 
 brood_status brp_poller_create(brp_poller **poller)
@@ -161,9 +166,10 @@ brood_status brp_poller_create(brp_poller **poller)
     if (made == NULL)
         return BROOD_ENOMEM;
     InitializeSRWLock(&made->lock);
-    InitializeConditionVariable(&made->left);
-    made->event = CreateEventW(NULL, FALSE, FALSE, NULL);
-    if (made->event == NULL) {
+    made->own.poller = made;
+    InitializeConditionVariable(&made->own.left);
+    made->own.event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    if (made->own.event == NULL) {
         brood_status status = brp_fail(bri_w32_error(), "could not create a poller");
         bri_free(made);
         return status;
@@ -172,106 +178,173 @@ brood_status brp_poller_create(brp_poller **poller)
     return BROOD_OK;
 }
 
-/* Takes no lock: a thread that has the lock may wait for its end. */
-static void CALLBACK on_fired(void *argument, BOOLEAN timed_out)
+/* The group's event and the objects of its items. */
+static DWORD objects_of(const group *set, HANDLE objects[MAXIMUM_WAIT_OBJECTS])
 {
-    item *one = argument;
-    brp_poller *poller = one->poller;
-    (void)timed_out;
-    one->next_fired = atomic_load(&poller->fired);
-    while (!atomic_compare_exchange_weak(&poller->fired, &one->next_fired, one)) {
-    }
-    SetEvent(poller->event);
-}
-
-static brood_status arm(brp_poller *poller, item *one)
-{
-    BROOD_TRY(bri_w32_watch_arm(&one->watch));
-    if (poller->n_direct < MAXIMUM_WAIT_OBJECTS - 1) {
-        poller->n_direct++;
-        one->place = DIRECT;
-        return BROOD_OK;
-    }
-    if (RegisterWaitForSingleObject(&one->pool_wait, one->watch.object, on_fired, one, INFINITE,
-                                    WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD)) {
-        one->place = POOLED;
-        return BROOD_OK;
-    }
-    brood_status status = brp_fail(bri_w32_error(), "could not wait for a handle");
-    bri_w32_watch_disarm(&one->watch);
-    return status;
-}
-
-/* Makes it loose. Afterwards its callback has returned, or will not be called. `n_direct` is the
- * caller's. */
-static void disarm(item *one)
-{
-    if (one->place == POOLED)
-        UnregisterWaitEx(one->pool_wait, INVALID_HANDLE_VALUE);
-    one->place = LOOSE;
-    bri_w32_watch_disarm(&one->watch);
-}
-
-/* Makes loose what the pool has found. Under the lock. */
-static void collect_fired(brp_poller *poller)
-{
-    item *one = atomic_exchange(&poller->fired, NULL);
-    while (one != NULL) {
-        item *next = one->next_fired;
-        if (!one->is_removed)
-            disarm(one);
-        one = next;
-    }
-}
-
-/* The poller's event and the objects of its DIRECT items. */
-static DWORD direct_objects(const brp_poller *poller, HANDLE objects[MAXIMUM_WAIT_OBJECTS])
-{
+    const brp_poller *poller = set->poller;
     DWORD n = 0;
-    objects[n++] = poller->event;
+    objects[n++] = set->event;
     for (size_t i = 0; i < poller->n_items; i++) {
-        if (poller->items[i]->place == DIRECT)
+        if (poller->items[i]->group == set)
             n = add_object(objects, n, poller->items[i]->watch.object);
     }
     return n;
 }
 
-/* Makes the DIRECT items loose that wait for this object. Under the lock. */
-static void loosen(brp_poller *poller, HANDLE object)
+/* Sleeps without the lock. *object becomes what was signalled, NULL for the group's own event. */
+static DWORD sleep_on(group *set, bri_deadline deadline, HANDLE *object)
 {
+    HANDLE objects[MAXIMUM_WAIT_OBJECTS] = {NULL};
+    DWORD n = objects_of(set, objects);
+    set->is_waiting = true;
+    set->n_waits++;
+    ReleaseSRWLockExclusive(&set->poller->lock);
+    DWORD result = bri_w32_wait_many(objects, n, deadline);
+    AcquireSRWLockExclusive(&set->poller->lock);
+    set->is_waiting = false;
+    WakeAllConditionVariable(&set->left);
+    *object = result > WAIT_OBJECT_0 && result < WAIT_OBJECT_0 + n ? objects[result - WAIT_OBJECT_0]
+                                                                   : NULL;
+    return result;
+}
+
+static void disarm(item *one)
+{
+    if (one->group != NULL)
+        one->group->n--;
+    one->group = NULL;
+    bri_w32_watch_disarm(&one->watch);
+}
+
+/* Makes the group's items loose that wait for this object. Under the lock. */
+static void loosen(group *set, HANDLE object)
+{
+    brp_poller *poller = set->poller;
     for (size_t i = 0; i < poller->n_items; i++) {
-        item *one = poller->items[i];
-        if (one->place == DIRECT && one->watch.object == object) {
-            poller->n_direct--;
-            disarm(one);
-        }
+        if (poller->items[i]->group == set && poller->items[i]->watch.object == object)
+            disarm(poller->items[i]);
     }
 }
 
-/* Makes all DIRECT items loose whose objects are signalled. Under the lock. */
-static void collect_direct(brp_poller *poller)
+/* ---- the threads of further groups ---- */
+
+static unsigned __stdcall run_group(void *argument)
+{
+    group *set = argument;
+    brp_poller *poller = set->poller;
+    AcquireSRWLockExclusive(&poller->lock);
+    while (!set->stop) {
+        HANDLE object;
+        sleep_on(set, BRI_NEVER, &object);
+        if (object != NULL) {
+            loosen(set, object);
+            SetEvent(poller->own.event);
+        }
+    }
+    ReleaseSRWLockExclusive(&poller->lock);
+    return 0;
+}
+
+static void free_group(group *set)
+{
+    bri_w32_close(set->event);
+    bri_free(set);
+}
+
+static brood_status add_group(brp_poller *poller, group **out)
+{
+    group *made = bri_calloc(1, sizeof *made);
+    if (made == NULL)
+        return BROOD_ENOMEM;
+    made->poller = poller;
+    InitializeConditionVariable(&made->left);
+    made->event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    brood_status status =
+        made->event == NULL ? brp_fail(bri_w32_error(), "could not create an event") : BROOD_OK;
+    if (status == BROOD_OK)
+        status = bri_w32_thread_start(&made->thread, run_group, made);
+    if (status != BROOD_OK) {
+        free_group(made);
+        return status;
+    }
+    made->next = poller->more;
+    poller->more = made;
+    *out = made;
+    return BROOD_OK;
+}
+
+/* Ends the threads. No other thread uses the poller any more. */
+static void end_groups(brp_poller *poller)
+{
+    while (poller->more != NULL) {
+        group *set = poller->more;
+        poller->more = set->next;
+        AcquireSRWLockExclusive(&poller->lock);
+        set->stop = true;
+        ReleaseSRWLockExclusive(&poller->lock);
+        SetEvent(set->event);
+        bri_w32_thread_join(set->thread);
+        free_group(set);
+    }
+}
+
+/* A group with room. */
+static brood_status find_group(brp_poller *poller, group **out)
+{
+    if (poller->own.n < GROUP_SIZE) {
+        *out = &poller->own;
+        return BROOD_OK;
+    }
+    for (group *set = poller->more; set != NULL; set = set->next) {
+        if (set->n < GROUP_SIZE) {
+            *out = set;
+            return BROOD_OK;
+        }
+    }
+    return add_group(poller, out);
+}
+
+/* ---- looking ---- */
+
+static brood_status arm(brp_poller *poller, item *one)
+{
+    group *set = NULL;
+    BROOD_TRY(find_group(poller, &set));
+    BROOD_TRY(bri_w32_watch_arm(&one->watch));
+    one->group = set;
+    set->n++;
+    if (set != &poller->own)
+        SetEvent(set->event); /* its thread takes the new one in */
+    return BROOD_OK;
+}
+
+/* Makes all items of the own group loose whose objects are signalled. Under the lock. */
+static void collect_own(brp_poller *poller)
 {
     HANDLE objects[MAXIMUM_WAIT_OBJECTS] = {NULL};
-    DWORD n = direct_objects(poller, objects);
+    DWORD n = objects_of(&poller->own, objects);
     while (n > 1) {
         /* Not the poller's own event, whose signal is for the wait. */
         DWORD result = WaitForMultipleObjects(n - 1, objects + 1, FALSE, 0);
         if (result >= n - 1)
             break;
-        loosen(poller, objects[1 + result]);
+        loosen(&poller->own, objects[1 + result]);
         objects[1 + result] = objects[--n];
     }
 }
 
-/* Looks at the loose items until `room` keys are found, and arms those that are not ready. Under
- * the lock. */
+/* Looks at the loose items until `room` keys are found, and arms those that are not ready. What is
+ * ready already must not hide what has become ready since: so those that were signalled are loose
+ * first. Under the lock. */
 static brood_status look(brp_poller *poller, uint64_t *keys, size_t room, size_t *n)
 {
+    *n = 0;
+    collect_own(poller);
     size_t begin = poller->first, count = poller->n_items;
     for (size_t i = 0; i < count && *n < room; i++) {
         size_t index = (begin + i) % count;
         item *one = poller->items[index];
-        if (one->place != LOOSE)
+        if (one->group != NULL)
             continue;
         if (bri_w32_watch_is_ready(&one->watch)) {
             keys[(*n)++] = one->key;
@@ -283,82 +356,47 @@ static brood_status look(brp_poller *poller, uint64_t *keys, size_t room, size_t
     return BROOD_OK;
 }
 
-/* One look at everything. What is ready already must not hide what has become ready since. Under
- * the lock. */
-static brood_status look_at_all(brp_poller *poller, uint64_t *keys, size_t room, size_t *n)
-{
-    collect_fired(poller);
-    collect_direct(poller);
-    *n = 0;
-    return look(poller, keys, room, n);
-}
+/* ---- adding and removing ---- */
 
-/* Sleeps without the lock until something may have happened. */
-static DWORD sleep_on(brp_poller *poller, bri_deadline deadline)
-{
-    HANDLE objects[MAXIMUM_WAIT_OBJECTS] = {NULL};
-    DWORD n = direct_objects(poller, objects);
-    poller->is_waiting = true;
-    poller->n_waits++;
-    ReleaseSRWLockExclusive(&poller->lock);
-    DWORD result = bri_w32_wait_many(objects, n, deadline);
-    AcquireSRWLockExclusive(&poller->lock);
-    poller->is_waiting = false;
-    WakeAllConditionVariable(&poller->left);
-    return result;
-}
-
-/* Takes the item at `index` out of the array; afterwards nobody sleeps on its object. Under the
- * lock. */
-static item *take_item(brp_poller *poller, size_t index)
+/* Takes the item at `index` out of the array and ends it; afterwards nobody sleeps on its object.
+ * Under the lock. */
+static void end_item(brp_poller *poller, size_t index)
 {
     item *one = poller->items[index];
-    one->is_removed = true;
+    group *set = one->group;
     poller->items[index] = poller->items[--poller->n_items];
-    if (one->place == DIRECT)
-        poller->n_direct--;
-    uint64_t number = poller->n_waits;
-    while (one->place == DIRECT && poller->is_waiting && poller->n_waits == number) {
-        SetEvent(poller->event);
-        SleepConditionVariableSRW(&poller->left, &poller->lock, INFINITE, 0);
+    uint64_t number = set != NULL ? set->n_waits : 0;
+    while (set != NULL && set->is_waiting && set->n_waits == number) {
+        SetEvent(set->event);
+        SleepConditionVariableSRW(&set->left, &poller->lock, INFINITE, 0);
     }
-    return one;
-}
-
-/* Ends an item that take_item gave; not under the lock. */
-static void end_item(brp_poller *poller, item *one)
-{
     disarm(one);
-    /* Its callback may have pushed it: it has to leave that list before it is freed. */
-    AcquireSRWLockExclusive(&poller->lock);
-    collect_fired(poller);
-    ReleaseSRWLockExclusive(&poller->lock);
-    SetEvent(poller->event); /* the others that were in the list want a look */
     bri_free(one);
-}
-
-static item *take_any(brp_poller *poller)
-{
-    AcquireSRWLockExclusive(&poller->lock);
-    item *one = poller->n_items > 0 ? take_item(poller, poller->n_items - 1) : NULL;
-    ReleaseSRWLockExclusive(&poller->lock);
-    return one;
 }
 
 void brp_poller_destroy(brp_poller *poller)
 {
     if (poller == NULL)
         return;
-    for (item *one; (one = take_any(poller)) != NULL;)
-        end_item(poller, one);
-    CloseHandle(poller->event);
+    end_groups(poller);
+    AcquireSRWLockExclusive(&poller->lock);
+    while (poller->n_items > 0) {
+        poller->items[poller->n_items - 1]->group = NULL; /* it may have ended */
+        end_item(poller, poller->n_items - 1);
+    }
+    ReleaseSRWLockExclusive(&poller->lock);
+    CloseHandle(poller->own.event);
     bri_free(poller->items);
     bri_free(poller);
 }
 
-/* Room for one more. Under the lock. */
-static brood_status grow(brp_poller *poller)
+/* Room for one more, which is not there yet. Under the lock. */
+static brood_status prepare_add(brp_poller *poller, HANDLE handle)
 {
+    for (size_t i = 0; i < poller->n_items; i++) {
+        if (poller->items[i]->watch.handle == handle)
+            return bri_fail(BROOD_EEXIST, "could not add a handle to a poller: it is in it");
+    }
     if (poller->n_items < poller->room)
         return BROOD_OK;
     size_t room = poller->room == 0 ? 16 : poller->room * 2;
@@ -378,34 +416,34 @@ brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kin
     item *one = bri_calloc(1, sizeof *one);
     if (one == NULL)
         return BROOD_ENOMEM;
-    one->poller = poller;
     one->key = key;
     bri_w32_watch_init(&one->watch, handle, kind);
     AcquireSRWLockExclusive(&poller->lock);
-    brood_status status = grow(poller);
+    brood_status status = prepare_add(poller, one->watch.handle);
     if (status == BROOD_OK)
         poller->items[poller->n_items++] = one;
     ReleaseSRWLockExclusive(&poller->lock);
     if (status != BROOD_OK)
         bri_free(one);
     else
-        SetEvent(poller->event); /* a wait that is under way looks at it */
+        SetEvent(poller->own.event); /* a wait that goes on looks at it */
     return status;
 }
 
 void brp_poller_remove(brp_poller *poller, brp_handle handle, uint64_t key)
 {
-    item *one = NULL;
     AcquireSRWLockExclusive(&poller->lock);
-    for (size_t i = 0; i < poller->n_items && one == NULL; i++) {
-        item *candidate = poller->items[i];
-        if (candidate->key == key && candidate->watch.handle == bri_w32_handle(handle))
-            one = take_item(poller, i);
+    for (size_t i = 0; i < poller->n_items; i++) {
+        const item *one = poller->items[i];
+        if (one->key == key && one->watch.handle == bri_w32_handle(handle)) {
+            end_item(poller, i);
+            break;
+        }
     }
     ReleaseSRWLockExclusive(&poller->lock);
-    if (one != NULL)
-        end_item(poller, one);
 }
+
+/* ---- waiting ---- */
 
 brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, size_t *n,
                              bri_deadline deadline)
@@ -414,11 +452,14 @@ brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, si
     brood_status status = BROOD_OK;
     AcquireSRWLockExclusive(&poller->lock);
     while (status == BROOD_OK) {
-        status = look_at_all(poller, keys, room, &found);
+        status = look(poller, keys, room, &found);
         bool woken = atomic_exchange(&poller->woken, false);
         if (status != BROOD_OK || found != 0 || woken)
             break;
-        DWORD result = sleep_on(poller, deadline);
+        HANDLE object;
+        DWORD result = sleep_on(&poller->own, deadline, &object);
+        if (object != NULL)
+            loosen(&poller->own, object);
         if (result == WAIT_TIMEOUT)
             status = BROOD_ETIMEDOUT;
         else if (result == WAIT_FAILED)
@@ -433,5 +474,5 @@ brood_status brp_poller_wait(brp_poller *poller, uint64_t *keys, size_t room, si
 void brp_poller_wake(brp_poller *poller)
 {
     atomic_store(&poller->woken, true);
-    SetEvent(poller->event);
+    SetEvent(poller->own.event);
 }

@@ -3,11 +3,14 @@
 
 #include <stdatomic.h>
 
+#include <process.h>
+
 #include "platform/clock.h"
 
 enum { CACHED_EVENTS = 16 };
 
 static atomic_long n_kept; /* see bri_w32_kept */
+static atomic_int n_threads;
 
 static SRWLOCK cache_lock = SRWLOCK_INIT;
 static HANDLE cache[CACHED_EVENTS];
@@ -73,6 +76,31 @@ void bri_w32_event_give(HANDLE event)
     ReleaseSRWLockExclusive(&cache_lock);
     if (event != NULL)
         CloseHandle(event);
+}
+
+brood_status bri_w32_thread_start(HANDLE *thread, unsigned(__stdcall *run)(void *), void *argument)
+{
+    HANDLE made = (HANDLE)_beginthreadex(NULL, 0, run, argument, 0, NULL);
+    if (made == NULL)
+        return brp_fail(ERROR_MAX_THRDS_REACHED, "could not start a thread");
+    atomic_fetch_add(&n_threads, 1);
+    *thread = made;
+    return BROOD_OK;
+}
+
+void bri_w32_thread_join(HANDLE thread)
+{
+    if (thread == NULL)
+        return;
+    if (GetThreadId(thread) != GetCurrentThreadId())
+        WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+    atomic_fetch_sub(&n_threads, 1);
+}
+
+int bri_w32_thread_count(void)
+{
+    return atomic_load(&n_threads);
 }
 
 void bri_w32_close(HANDLE handle)

@@ -46,6 +46,12 @@ void bri_w32_event_give(HANDLE event);
  * are no leaks. Returns how many there are. */
 size_t bri_w32_kept(int change);
 
+/* Starts and joins a thread of the platform layer's own, which brp_thread_count leaves out. The
+ * handle is closed by join. */
+brood_status bri_w32_thread_start(HANDLE *thread, unsigned(__stdcall *run)(void *), void *argument);
+void bri_w32_thread_join(HANDLE thread);
+int bri_w32_thread_count(void);
+
 /* Closes a HANDLE unless it is NULL or INVALID_HANDLE_VALUE. */
 void bri_w32_close(HANDLE handle);
 
