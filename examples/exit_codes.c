@@ -17,7 +17,8 @@ static brood_status end_normally(brood_call *call)
 static brood_status exit_with_seven(brood_call *call)
 {
     (void)call;
-    exit(7);
+    brood_exit(7); /* Python: sys.exit(7) */
+    return BROOD_OK;
 }
 
 static brood_status fail(brood_call *call)
@@ -59,7 +60,7 @@ int main(int argc, char **argv)
     brood_process_destroy(process);
 
     process = start(exit_with_seven);
-    expect_exitcode(process, "exit(7)", 7);
+    expect_exitcode(process, "brood_exit", 7);
     brood_process_destroy(process);
 
     process = start(fail);
