@@ -172,10 +172,21 @@ void bri_condition_broadcast(bri_condition *condition)
     apr_thread_cond_broadcast(condition->apr);
 }
 
+/* A thread that is being made counts as inside the gate: the C library, and more so a sanitizer,
+ * has locks of its own while it begins. Not by bri_gate_enter, because its maker may be inside. */
+static void count_beginning(int change)
+{
+    bri_mutex_lock(gate.mutex);
+    gate.inside += change;
+    bri_condition_broadcast(gate.changed);
+    bri_mutex_unlock(gate.mutex);
+}
+
 static void *APR_THREAD_FUNC run_thread(apr_thread_t *apr, void *argument)
 {
     bri_thread *thread = argument;
     (void)apr;
+    count_beginning(-1);
     thread->run(thread->context);
     atomic_fetch_sub(&threads.own, 1);
     return NULL;
@@ -192,9 +203,12 @@ brood_status bri_thread_start(bri_thread **thread, void (*run)(void *context), v
     if (code == APR_SUCCESS) {
         made->allocator = apr_pool_allocator_get(made->pool);
         atomic_fetch_add(&threads.own, 1);
+        count_beginning(1);
         code = apr_thread_create(&made->apr, NULL, run_thread, made, made->pool);
-        if (code != APR_SUCCESS)
+        if (code != APR_SUCCESS) {
+            count_beginning(-1);
             atomic_fetch_sub(&threads.own, 1);
+        }
     }
     if (code != APR_SUCCESS) {
         bri_thread_forget(made);
