@@ -40,6 +40,10 @@ brood_value bri_object_adopt(const bri_object_class *type, void *object);
  * is. */
 brood_status bri_object_get(const brood_value *value, const bri_object_class *type, void **object);
 
+/* BROOD_OK for a value and for none at all (zero-initialised); the maker's status for one whose
+ * making failed. For arguments that may be left out. */
+brood_status bri_value_check(const brood_value *value);
+
 /* Finds a class by its name in pickles; set once by core before the first read, NULL result means
  * unknown. */
 typedef const bri_object_class *(*bri_object_finder)(const char *name);

@@ -30,6 +30,12 @@ brood_status bri_fail_invalid(const brood_value *value)
     return status;
 }
 
+brood_status bri_value_check(const brood_value *value)
+{
+    bool failed = value->kind == BROOD_INVALID && value->reserved[0] != BROOD_OK;
+    return failed ? bri_fail_invalid(value) : BROOD_OK;
+}
+
 brood_status bri_fail_kind(const char *what, const brood_value *value)
 {
     if (value->kind == BROOD_INVALID)

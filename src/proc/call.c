@@ -10,7 +10,7 @@
 
 /* Messages longer than this are cut when they travel: they have to fit into a channel that nobody
  * reads yet. */
-enum { MAX_MESSAGE = 4000, MAX_FILE = 1000 };
+enum { MAX_MESSAGE = 4000, MAX_KIND = 200, MAX_FILE = 1000 };
 
 struct brood_call {
     brood_value arguments;
@@ -178,18 +178,21 @@ static brood_value bounded(const char *text, size_t limit)
     if (size > limit)
         for (size = limit; size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80;)
             size--;
-    return brood_str_n(text, size);
+    return brood_str_escaped(text, size);
 }
 
 brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value)
 {
-    brood_value error = outcome->error;
-    outcome->error = (brood_value){0};
-    if (brood_value_kind(&error) == BROOD_INVALID)
-        error = brood_error_value("MemoryError", "");
-    brood_value made =
-        brood_pack("(vvll)", error, bounded(outcome->file == NULL ? "" : outcome->file, MAX_FILE),
-                   (int64_t)outcome->line, outcome->pid);
+    const char *kind = "MemoryError", *file = outcome->file == NULL ? "" : outcome->file;
+    brood_value arguments = {0};
+    if (brood_value_kind(&outcome->error) == BROOD_ERROR) {
+        kind = brood_error_kind(&outcome->error);
+        BROOD_TRY(brood_value_copy(brood_error_arguments(&outcome->error), &arguments));
+    } else {
+        arguments = brood_tuple(0);
+    }
+    brood_value made = brood_pack("(vvvll)", bounded(kind, MAX_KIND), arguments,
+                                  bounded(file, MAX_FILE), (int64_t)outcome->line, outcome->pid);
     bri_outcome_clear(outcome);
     if (brood_value_kind(&made) == BROOD_INVALID)
         return brood_last_error()->status;
@@ -200,17 +203,20 @@ brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value)
 brood_status bri_outcome_rebuild(const brood_value *value, bri_outcome *outcome)
 {
     bri_outcome made = {.failed = true};
-    const char *file;
+    const char *kind, *file;
+    const brood_value *arguments;
     size_t size;
     int64_t line;
-    if (brood_value_kind(value) != BROOD_TUPLE || brood_value_length(value) != 4 ||
-        brood_value_kind(brood_item(value, 0)) != BROOD_ERROR ||
-        brood_get_str(brood_item(value, 1), &file, &size) != BROOD_OK ||
-        brood_get_int(brood_item(value, 2), &line) != BROOD_OK ||
-        brood_get_int(brood_item(value, 3), &made.pid) != BROOD_OK)
+    if (brood_unpack(value, "(svtll)", &kind, &arguments, &file, &size, &line, &made.pid) !=
+            BROOD_OK ||
+        brood_value_kind(arguments) != BROOD_TUPLE)
         return bri_fail(BROOD_EFORMAT, "could not read why a task failed: it is malformed");
-    made.line = line < 0 || line > 100000000 ? 0 : (int)line;
-    BROOD_TRY(brood_value_copy(brood_item(value, 0), &made.error));
+    brood_value copy;
+    made.line = line < 0 || line > INT32_MAX ? 0 : (int)line;
+    BROOD_TRY(brood_value_copy(arguments, &copy));
+    made.error = brood_error_from(kind, copy);
+    if (brood_value_kind(&made.error) == BROOD_INVALID)
+        return brood_last_error()->status;
     if (size != 0 && (made.file = bri_strndup(file, size)) == NULL) {
         bri_outcome_clear(&made);
         return BROOD_ENOMEM;

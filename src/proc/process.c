@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/runtime.h"
+#include "data/object.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 #include "proc/children.h"
@@ -73,6 +74,7 @@ static brood_status take_arguments(brood_process *process, brood_value arguments
     process->arguments = arguments;
     switch (brood_value_kind(&arguments)) {
     case BROOD_INVALID:
+        return bri_value_check(&arguments);
     case BROOD_TUPLE:
         return BROOD_OK;
     case BROOD_LIST:
@@ -101,6 +103,7 @@ static brood_status take_options(brood_process *process, brood_function function
     process->function = function;
     process->keywords = options->kwargs;
     brood_kind kind = brood_value_kind(&process->keywords);
+    BROOD_TRY(bri_value_check(&process->keywords));
     if (kind != BROOD_INVALID && kind != BROOD_DICT)
         return bri_fail(BROOD_ETYPE,
                         "could not make a process: its keyword arguments are a dict, not %s",

@@ -1,12 +1,17 @@
 /* harness.c - see the header. */
 #include "harness.h"
 
+#include <apr_env.h>
+
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/thread.h"
 #include "platform/child.h"
+#include "platform/clock.h"
 #include "platform/handle.h"
 #include "platform/ident.h"
+#include "platform/spawn.h"
+#include "platform/stream.h"
 #include "proc/children.h"
 
 #ifdef _WIN32
@@ -263,6 +268,65 @@ void bt_load_stop(void)
     brood_process_join(load, HANG_MS);
     brood_process_destroy(load);
     load = NULL;
+}
+
+static void read_to_end(brp_handle stream, char *output, size_t room)
+{
+    size_t length = 0, got;
+    char rest[256];
+    bri_deadline deadline = bri_deadline_after(brp_clock_now(), HANG_MS);
+    for (;;) {
+        bool fits = length + 1 < room;
+        brood_status status =
+            brp_stream_read(stream, fits ? output + length : rest,
+                            fits ? room - 1 - length : sizeof rest, &got, deadline);
+        if (status != BROOD_OK) {
+            bt_expect_status(status, BROOD_EEOF, "reading a program's output", __FILE__, __LINE__);
+            break;
+        }
+        if (fits)
+            length += got;
+    }
+    output[length] = '\0';
+}
+
+int bt_run_prog(const char *prog, const char *const *arguments, char *output, size_t room)
+{
+    const char *argv[16] = {prog};
+    for (size_t i = 0; i < 14 && arguments[i] != NULL; i++)
+        argv[i + 1] = arguments[i];
+    brp_child child;
+    brp_handle ours, theirs;
+    brp_child_init(&child);
+    bt_ok(brp_pipe_pair(&ours, &theirs, true));
+    brp_spawn_options options = {.path = prog,
+                                 .arguments = argv,
+                                 .stdio = {{.kind = BRP_STDIO_NULL},
+                                           {.kind = BRP_STDIO_HANDLE, .handle = theirs},
+                                           {.kind = BRP_STDIO_INHERIT}}};
+    brood_status status = brp_spawn(&child, &options);
+    brp_handle_close(&theirs);
+    bt_ok(status);
+    bt_ok(brp_child_let_go(&child));
+    read_to_end(ours, output, room);
+    status = brp_child_wait(&child, bri_deadline_after(brp_clock_now(), HANG_MS));
+    brp_child_kill_tree(&child);
+    int code = child.code;
+    brp_child_close(&child);
+    brp_handle_close(&ours);
+    bt_ok(status);
+    return code;
+}
+
+void bt_setenv(const char *name, const char *value)
+{
+    apr_pool_t *pool;
+    assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
+    if (value == NULL)
+        apr_env_delete(name, pool);
+    else
+        assert_int_equal(apr_env_set(name, value, pool), APR_SUCCESS);
+    apr_pool_destroy(pool);
 }
 
 bool bt_await(bool (*done)(void *context), void *context, brood_ms limit)

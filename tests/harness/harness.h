@@ -79,6 +79,13 @@ brood_process *bt_process(brood_function function, brood_value arguments);
 /* Waits for it (20 s are taken for a hang), destroys it, and gives its exit code. */
 int bt_join(brood_process *process);
 
+/* Runs a program with these arguments (argv without its 0th, NULL at the end) to its end and gives
+ * its exit code; what it wrote to standard output is then in `output`, cut to fit, with a NUL. */
+int bt_run_prog(const char *prog, const char *const *arguments, char *output, size_t room);
+
+/* Sets a variable of this process's environment, for children; NULL removes it. */
+void bt_setenv(const char *name, const char *value);
+
 /* Keeps another processor busy until bt_load_stop, with a process that spins. */
 void bt_load_start(void);
 void bt_load_stop(void);

@@ -1,0 +1,101 @@
+/*
+ * A program that uses brood as any other does, for tests that need a whole process tree:
+ *
+ *     init            only calls brood_init; its error goes to standard output
+ *     output METHOD   parent and child write to standard output without flushing
+ *     tree METHOD N   a chain of N generations below it; each prints its pid, then all sleep
+ *     daemons METHOD  leaves a daemon and another child behind and returns from main
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <brood/brood.h>
+
+static brood_status write_child(brood_call *call)
+{
+    (void)call;
+    fputs("[child]", stdout);
+    return BROOD_OK;
+}
+
+static brood_status run(brood_function function, brood_value arguments, bool join)
+{
+    brood_process *process;
+    BROOD_TRY(brood_process_create(&process, function, arguments, NULL));
+    BROOD_TRY(brood_process_start(process));
+    if (join)
+        BROOD_TRY(brood_process_join(process, BROOD_FOREVER));
+    brood_process_destroy(process);
+    return BROOD_OK;
+}
+
+static void sleep_for_ever(void)
+{
+    for (;;)
+        brood_sleep(60000);
+}
+
+static brood_status be_generation(brood_call *call)
+{
+    int64_t left;
+    BROOD_TRY(brood_call_args(call, "i", &left));
+    printf("%lld\n", (long long)brood_process_pid(brood_current_process()));
+    fflush(stdout);
+    if (left > 1)
+        BROOD_TRY(run(be_generation, brood_pack("(l)", left - 1), false));
+    sleep_for_ever();
+    return BROOD_OK;
+}
+
+static brood_status stay(brood_call *call)
+{
+    (void)call;
+    sleep_for_ever();
+    return BROOD_OK;
+}
+
+static brood_status end_late(brood_call *call)
+{
+    (void)call;
+    brood_sleep(200);
+    fputs("[late]", stdout);
+    return BROOD_OK;
+}
+
+static brood_status leave_children(void)
+{
+    brood_process *daemon;
+    brood_process_options options = {.daemon = BROOD_DAEMON_YES};
+    BROOD_TRY(brood_process_create(&daemon, stay, (brood_value){0}, &options));
+    BROOD_TRY(brood_process_start(daemon));
+    printf("%lld\n", (long long)brood_process_pid(daemon));
+    fflush(stdout);
+    return run(end_late, (brood_value){0}, false);
+}
+
+int main(int argc, char **argv)
+{
+    brood_status status = brood_init(&argc, &argv);
+    if (status != BROOD_OK) {
+        printf("%s: %s\n", brood_status_name(status), brood_last_error()->message);
+        return 1;
+    }
+    const char *what = argc > 1 ? argv[1] : "init";
+    if (argc > 2) {
+        brood_start_method method;
+        BROOD_CHECK(brood_start_method_parse(argv[2], &method));
+        BROOD_CHECK(brood_set_start_method(method));
+    }
+    if (strcmp(what, "output") == 0) {
+        fputs("[before]", stdout);
+        BROOD_CHECK(run(write_child, (brood_value){0}, true));
+        fputs("[after]", stdout);
+    } else if (strcmp(what, "tree") == 0) {
+        BROOD_CHECK(run(be_generation, brood_pack("(i)", atoi(argv[3])), false));
+        sleep_for_ever();
+    } else if (strcmp(what, "daemons") == 0) {
+        BROOD_CHECK(leave_children());
+    }
+    return 0;
+}
