@@ -289,7 +289,7 @@ void bri_gate_reset(void)
 {
     atomic_store(&threads.own, 0);
     /* The condition may remember waiters that do not exist here: a fresh one takes its place. */
-    bri_condition *fresh;
+    bri_condition *fresh = NULL;
     if (bri_condition_create(&fresh) == BROOD_OK)
         gate.changed = fresh;
     gate.closed = false;

@@ -439,7 +439,7 @@ brood_status brood_get_uint(const brood_value *value, uint64_t *out)
         *out = big;
         return BROOD_OK;
     }
-    int64_t number;
+    int64_t number = 0;
     if (value->kind == BROOD_BIGINT || (brood_get_int(value, &number) == BROOD_OK && number < 0))
         return bri_fail(BROOD_ERANGE,
                         "could not read an unsigned int: it does not fit into 64 bits");
