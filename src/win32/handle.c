@@ -8,8 +8,6 @@
 
 #include "win32/win32.h"
 
-#include <winternl.h>
-
 void brp_handle_close(brp_handle *handle)
 {
     if (brp_handle_is_set(*handle))
@@ -57,50 +55,12 @@ bool brp_handle_is_inheritable(brp_handle handle)
            (flags & HANDLE_FLAG_INHERIT) != 0;
 }
 
-/* What NtQuerySystemInformation tells of each handle of each process, under a number that
- * winternl.h lacks. */
-typedef struct handle_entry {
-    PVOID object;
-    ULONG_PTR pid, value;
-    ULONG access;
-    USHORT creator, type;
-    ULONG attributes, reserved;
-} handle_entry;
-
-typedef struct handle_table {
-    ULONG_PTR n, reserved;
-    handle_entry entries[1];
-} handle_table;
-
-/* For systems where GetProcessHandleCount answers 0 (Wine). */
-static size_t count_in_table(void)
-{
-    enum { EXTENDED_HANDLE_INFORMATION = 64, MOST = 1 << 26 };
-    const NTSTATUS too_small = (NTSTATUS)0xC0000004;
-    NTSTATUS status = too_small;
-    handle_table *table = NULL;
-    for (ULONG size = 1 << 18; status == too_small && size <= MOST; size *= 4) {
-        HeapFree(GetProcessHeap(), 0, table);
-        table = HeapAlloc(GetProcessHeap(), 0, size); /* not counted as a block of ours */
-        if (table == NULL)
-            return 0;
-        status = NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)EXTENDED_HANDLE_INFORMATION,
-                                          table, size, NULL);
-    }
-    size_t n = 0;
-    for (ULONG_PTR i = 0; status >= 0 && i < table->n; i++)
-        n += table->entries[i].pid == GetCurrentProcessId();
-    HeapFree(GetProcessHeap(), 0, table);
-    return n;
-}
-
 size_t brp_handle_count(void)
 {
     DWORD told = 0;
     size_t kept = bri_w32_kept(0);
     GetProcessHandleCount(GetCurrentProcess(), &told);
-    size_t count = told != 0 ? told : count_in_table();
-    return count > kept ? count - kept : 0;
+    return told > kept ? told - kept : 0; /* Wine tells 0 */
 }
 
 brood_status brp_handle_open_null(brp_handle *handle)
