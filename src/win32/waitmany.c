@@ -80,7 +80,7 @@ static brood_status wait_few(const brp_watch *watches, size_t n, bri_deadline de
 
 static brood_status wait_many(const brp_watch *watches, size_t n, bri_deadline deadline)
 {
-    brp_poller *poller;
+    brp_poller *poller = NULL;
     BROOD_TRY(brp_poller_create(&poller));
     brood_status status = BROOD_OK;
     for (size_t i = 0; i < n && status == BROOD_OK; i++) {
