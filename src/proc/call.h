@@ -30,9 +30,9 @@ void bri_outcome_fail(bri_outcome *outcome, brood_status status);
 /* The Python exception that stands for a status: BROOD_ETYPE is TypeError, ... */
 const char *bri_status_exception(brood_status status);
 
-/* The failure as a value (kind, arguments, file, line, pid), consuming it; and back. Not as an error
- * value, because a pickle knows only kinds that Python has. Only for failed ones: results travel as
- * they are. */
+/* The failure as a value (kind, arguments, file, line, pid), consuming it; and back. Not as an
+ * error value, because a pickle knows only kinds that Python has. Only for failed ones: results
+ * travel as they are. */
 brood_status bri_outcome_reduce(bri_outcome *outcome, brood_value *value);
 brood_status bri_outcome_rebuild(const brood_value *value, bri_outcome *outcome);
 

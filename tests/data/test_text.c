@@ -29,8 +29,8 @@ static void test_well_formed_text_is_told_from_other(void **state)
                                        "\xef\xbf\xbf",
                                        "\xf0\x90\x80\x80",
                                        "\xf4\x8f\xbf\xbf",
-                                       "12345678\xc3\xa9"
-                                       "12345678"};
+                                       ("12345678\xc3\xa9"
+                                        "12345678")};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_int_equal(valid(good[i]), strlen(good[i]));
     static const char *const bad[] = {"\x80",
