@@ -83,6 +83,14 @@ BROOD_API brood_status brood_queue_get_bytes(brood_queue *queue, void **data, si
                                              brood_ms timeout);
 
 /*
+ * Takes the first message, which was put as bytes, into the caller's memory. When it does not fit,
+ * BROOD_ETOOLONG: *size then tells the message's size, and it stays the first. Otherwise as
+ * brood_queue_get_bytes.
+ */
+BROOD_API brood_status brood_queue_get_bytes_into(brood_queue *queue, void *data, size_t room,
+                                                  size_t *size, brood_ms timeout);
+
+/*
  * Messages that wait now. Exact; by the time of the answer it may have changed.
  *
  * Errors:  none; 0 for NULL.

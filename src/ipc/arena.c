@@ -26,7 +26,7 @@
 enum {
     PAYLOAD = 16,          /* of a block begins here */
     LARGE_CLASS = 51,      /* the first of 1 MiB and more */
-    KEPT_BYTES = 16 << 20, /* large free blocks of a class that keep their memory */
+    KEPT_BYTES = 64 << 20, /* of large free blocks that keep their memory */
     LEAST_STEP = 64 << 10, /* of growth */
     MOST_STEP = 4 << 20,
     LIST_MOST = 31, /* counts of a list stop here */
@@ -263,13 +263,23 @@ brood_status bri_arena_alloc(bri_arena *arena, uint64_t size, uint64_t *offset)
     return BROOD_OK;
 }
 
+/* Memory that large free blocks keep already. */
+static uint64_t kept_bytes(const bri_arena_head *head)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = LARGE_CLASS; units_of_class(i) * BRI_LINE <= KEPT_BYTES; i++)
+        bytes += list_count(atomic_load_explicit(&head->kept[i], memory_order_relaxed)) *
+                 units_of_class(i) * BRI_LINE;
+    return bytes;
+}
+
 static void give_back_large(bri_arena *arena, bri_block *block, uint64_t unit)
 {
     bri_arena_head *head = arena->head;
     uint32_t class = class_of_block(block);
     uint64_t backed = atomic_load(&block->as.backed);
-    uint32_t most = (uint32_t)(KEPT_BYTES / (units_of_class(class) * BRI_LINE));
-    if (backed > BRI_LINE && push_block(arena, &head->kept[class], unit, most))
+    bool is_kept = backed > BRI_LINE && backed + kept_bytes(head) <= KEPT_BYTES;
+    if (is_kept && push_block(arena, &head->kept[class], unit, LIST_MOST))
         return;
     atomic_store(&block->as.backed, BRI_LINE);
     BRI_KILL_POINT("arena-discard");
@@ -329,9 +339,9 @@ void bri_arena_count(const bri_arena *arena, bri_arena_use *use)
     use->cut =
         (edges & UINT32_MAX) * BRI_LINE - head->heap + head->reserved - (edges >> 32) * BRI_LINE;
     use->idle = 0;
-    for (uint32_t class = 0; class < BRI_ARENA_CLASSES; class ++) {
-        use->idle += bytes_of_list(arena, atomic_load(&head->blocks[class]), class);
-        use->idle += bytes_of_list(arena, atomic_load(&head->kept[class]), class);
+    for (uint32_t i = 0; i < BRI_ARENA_CLASSES; i++) {
+        use->idle += bytes_of_list(arena, atomic_load(&head->blocks[i]), i);
+        use->idle += bytes_of_list(arena, atomic_load(&head->kept[i]), i);
     }
 }
 

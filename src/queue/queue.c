@@ -240,6 +240,32 @@ static brood_status take_bytes(brood_queue *queue, void **memory, bri_message *m
     }
 }
 
+static brood_status describe_take(brood_status status, const bri_message *message, size_t room)
+{
+    if (status == BROOD_ETYPE)
+        return bri_fail(status, "could not get bytes from a queue: the first message is a value");
+    if (status == BROOD_ETOOLONG)
+        return bri_fail(status,
+                        "could not get bytes from a queue: the first message has %llu, there is "
+                        "room for %zu",
+                        (unsigned long long)message->size, room);
+    return describe(status, "get from");
+}
+
+/* The bytes of a message that came in a block. */
+static void copy_parcel(brood_queue *queue, void *data, const bri_message *message)
+{
+    memcpy(data, bri_parcel_data(queue->view.arena, message->block), (size_t)message->size);
+    bri_parcel_end(&queue->view, message->block);
+}
+
+static void remember_size(brood_queue *queue, uint64_t size)
+{
+    size_t hint = size < LEAST_HINT ? LEAST_HINT : (size_t)size;
+    if (hint <= BRI_INLINE_MOST && hint != atomic_load_explicit(&queue->hint, memory_order_relaxed))
+        atomic_store_explicit(&queue->hint, hint, memory_order_relaxed);
+}
+
 brood_status brood_queue_get_bytes(brood_queue *queue, void **data, size_t *size, brood_ms timeout)
 {
     if (queue == NULL || queue->shared.body == NULL)
@@ -248,22 +274,33 @@ brood_status brood_queue_get_bytes(brood_queue *queue, void **data, size_t *size
     bri_message message;
     bri_patience patience = {.timeout = timeout};
     brood_status status = take_bytes(queue, &memory, &message, &patience);
-    if (status != BROOD_OK)
+    if (status != BROOD_OK) {
         bri_free(memory);
-    if (status == BROOD_ETYPE)
-        return bri_fail(status, "could not get bytes from a queue: the first message is a value");
-    if (status != BROOD_OK)
-        return describe(status, "get from");
-    if (message.block != 0) {
-        memcpy(memory, bri_parcel_data(queue->view.arena, message.block), (size_t)message.size);
-        bri_parcel_end(&queue->view, message.block);
-    } else {
-        size_t hint = message.size < LEAST_HINT ? LEAST_HINT : (size_t)message.size;
-        if (hint != atomic_load_explicit(&queue->hint, memory_order_relaxed))
-            atomic_store_explicit(&queue->hint, hint, memory_order_relaxed);
+        return describe_take(status, &message, 0);
     }
+    if (message.block != 0)
+        copy_parcel(queue, memory, &message);
+    remember_size(queue, message.size);
     *data = memory;
     *size = (size_t)message.size;
+    return BROOD_OK;
+}
+
+brood_status brood_queue_get_bytes_into(brood_queue *queue, void *data, size_t room, size_t *size,
+                                        brood_ms timeout)
+{
+    if (queue == NULL || queue->shared.body == NULL)
+        return bri_shared_check(queue, "get from a queue");
+    bri_message message;
+    bri_patience patience = {.timeout = timeout};
+    bri_wish wish = {true, false, data, room, room};
+    brood_status status = bri_ring_take(&queue->view, &wish, &message, &patience);
+    if (status == BROOD_OK || status == BROOD_ETOOLONG)
+        *size = (size_t)message.size;
+    if (status != BROOD_OK)
+        return describe_take(status, &message, room);
+    if (message.block != 0)
+        copy_parcel(queue, data, &message);
     return BROOD_OK;
 }
 

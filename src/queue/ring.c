@@ -230,7 +230,8 @@ static brood_status put_locked(bri_ring_view *view, const letter *what)
     BROOD_TRY(find_room(view->arena, ring, length, &unit, &position));
     unsigned char *at = data_at(segment_at(view->arena, unit), position);
     *(header *)(void *)at = what->header;
-    memcpy(at + HEADER, what->data, what->header.size);
+    if (what->header.size != 0)
+        memcpy(at + HEADER, what->data, what->header.size);
     BRI_KILL_POINT("ring-put-copied");
     next->segment = unit;
     next->position = position + length;
@@ -346,10 +347,10 @@ static brood_status take_locked(bri_ring_view *view, const bri_wish *wish, bri_m
     describe(first, message);
     BROOD_TRY(check_wish(wish, message));
     uint64_t weight = length_of(first->size);
-    if (message->block == 0)
-        memcpy(wish->data, first + 1, first->size);
-    else
+    if (message->block != 0)
         weight = bri_parcel_weight(message->size);
+    else if (first->size != 0)
+        memcpy(wish->data, first + 1, first->size);
     BRI_KILL_POINT("ring-take-copied");
     *from = here->segment;
     *to = next->segment = unit;

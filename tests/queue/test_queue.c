@@ -113,6 +113,37 @@ static void test_bytes_and_values_are_told_apart(void **state)
     brood_queue_destroy(queue);
 }
 
+static void test_bytes_come_into_given_memory(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 5, 4000, 70000};
+    static unsigned char bytes[70000], room[70000];
+    brood_queue *queue;
+    size_t size = 7;
+    bt_ok(brood_queue_create(&queue, NULL));
+    assert_int_equal(brood_queue_get_bytes_into(queue, room, 1, &size, 0), BROOD_EEMPTY);
+    assert_int_equal(size, 7);
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = 0; j < sizes[i]; j++)
+            bytes[j] = byte_of(sizes[i], j);
+        bt_ok(brood_queue_put_bytes(queue, bytes, sizes[i], 0));
+        if (sizes[i] != 0) {
+            bt_fails(brood_queue_get_bytes_into(queue, room, sizes[i] - 1, &size, 0),
+                     BROOD_ETOOLONG);
+            assert_int_equal(size, sizes[i]);
+        }
+        bt_ok(brood_queue_get_bytes_into(queue, room, sizes[i], &size, 0));
+        assert_int_equal(size, sizes[i]);
+        assert_true(has_bytes(room, size));
+    }
+    bt_ok(brood_queue_put_bytes(queue, NULL, 0, 0));
+    bt_ok(brood_queue_get_bytes_into(queue, NULL, 0, &size, 0));
+    assert_int_equal(size, 0);
+    bt_ok(brood_queue_put(queue, brood_none(), 0));
+    bt_fails(brood_queue_get_bytes_into(queue, room, sizeof room, &size, 0), BROOD_ETYPE);
+    brood_queue_destroy(queue);
+}
+
 static void test_large_values_travel(void **state)
 {
     (void)state;
@@ -543,10 +574,11 @@ int main(int argc, char **argv)
     return bt_main(
         argc, argv, bt_test(test_values_come_out_in_order), bt_test(test_an_empty_queue_says_so),
         bt_test(test_bytes_of_all_sizes_arrive_whole),
-        bt_test(test_bytes_and_values_are_told_apart), bt_test(test_large_values_travel),
-        bt_test(test_maxsize_counts_messages), bt_test(test_memory_is_bounded),
-        bt_test(test_a_queue_gives_its_memory_back), bt_test(test_a_closed_queue_is_drained),
-        bt_test(test_misuse_is_told), bt_test(test_queues_and_locks_travel_in_messages),
+        bt_test(test_bytes_and_values_are_told_apart), bt_test(test_bytes_come_into_given_memory),
+        bt_test(test_large_values_travel), bt_test(test_maxsize_counts_messages),
+        bt_test(test_memory_is_bounded), bt_test(test_a_queue_gives_its_memory_back),
+        bt_test(test_a_closed_queue_is_drained), bt_test(test_misuse_is_told),
+        bt_test(test_queues_and_locks_travel_in_messages),
         bt_test(test_out_of_memory_loses_no_bytes), bt_test(test_threads_share_a_queue),
         bt_test(test_producers_wait_for_memory), bt_test(test_closing_wakes_all_who_wait),
         bt_test(test_processes_share_a_queue), bt_test(test_messages_outlive_their_sender));
