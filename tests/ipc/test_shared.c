@@ -307,7 +307,7 @@ static brood_status live_as(bri_owner other, const brood_value *objects)
     BROOD_TRY(brood_queue_create(&queue, NULL));
     for (int i = 0; i < 3; i++)
         BROOD_TRY(brood_queue_put_bytes(queue, large, sizeof large, 0));
-    static struct bri_shared_table *others;
+    static struct bri_shared_table *volatile others;
     others = bri_the_runtime.shared; /* stays until the end of this process */
     bri_the_runtime.shared = table;
     act_as(me);
