@@ -65,7 +65,8 @@ typedef struct brood_value {
 } brood_value;
 
 /* How deep containers may be nested: making a deeper value fails with BROOD_ELIMIT. So whatever
- * walks through values, clearing included, needs a bounded stack. */
+ * walks through values, clearing included, needs a bounded stack: less than 512 KiB at full depth.
+ */
 #define BROOD_MAX_DEPTH 1000
 
 /*

@@ -164,21 +164,21 @@ static brood_status within(const char *key, brood_status status)
 
 brood_status brood_dict_get_bool(const brood_value *dict, const char *key, bool *out)
 {
-    const brood_value *item;
+    const brood_value *item = NULL;
     BROOD_TRY(find_item(dict, key, &item));
     return within(key, brood_get_bool(item, out));
 }
 
 brood_status brood_dict_get_int(const brood_value *dict, const char *key, int64_t *out)
 {
-    const brood_value *item;
+    const brood_value *item = NULL;
     BROOD_TRY(find_item(dict, key, &item));
     return within(key, brood_get_int(item, out));
 }
 
 brood_status brood_dict_get_float(const brood_value *dict, const char *key, double *out)
 {
-    const brood_value *item;
+    const brood_value *item = NULL;
     BROOD_TRY(find_item(dict, key, &item));
     return within(key, brood_get_float(item, out));
 }
@@ -186,7 +186,7 @@ brood_status brood_dict_get_float(const brood_value *dict, const char *key, doub
 brood_status brood_dict_get_text(const brood_value *dict, const char *key, const char **text,
                                  size_t *size)
 {
-    const brood_value *item;
+    const brood_value *item = NULL;
     BROOD_TRY(find_item(dict, key, &item));
     return within(key, brood_get_str(item, text, size));
 }
@@ -194,7 +194,7 @@ brood_status brood_dict_get_text(const brood_value *dict, const char *key, const
 brood_status brood_dict_get_bytes(const brood_value *dict, const char *key, const void **data,
                                   size_t *size)
 {
-    const brood_value *item;
+    const brood_value *item = NULL;
     BROOD_TRY(find_item(dict, key, &item));
     return within(key, brood_get_bytes(item, data, size));
 }

@@ -53,8 +53,7 @@ static bool reads_back(const decimal *number, double expected)
     char text[48];
     snprintf(text, sizeof text, "%.*se%d", number->count, number->digits,
              number->exponent - number->count + 1);
-    double read = strtod(text, NULL);
-    return memcmp(&read, &expected, sizeof read) == 0;
+    return strtod(text, NULL) == expected;
 }
 
 /* The shortest decimal that reads back as the number. At a power of two the doubles below are
@@ -104,13 +103,14 @@ static size_t write_fixed(const decimal *number, char *out)
 {
     size_t n = 0;
     if (number->exponent < 0) {
-        memcpy(out, "0.", 2);
-        n = 2;
+        out[n++] = '0';
+        out[n++] = '.';
         for (int i = -1; i > number->exponent; i--)
             out[n++] = '0';
     }
     for (int i = 0; i < number->count || i <= number->exponent; i++) {
-        out[n++] = i < number->count ? number->digits[i] : '0';
+        const char *digit = i < number->count ? &number->digits[i] : "0";
+        out[n++] = *digit;
         if (i == number->exponent)
             out[n++] = '.';
     }

@@ -70,7 +70,8 @@ brood_status bri_fragment_text(bri_fragment_memo *memo, const brood_value *value
     BROOD_TRY(grow_texts(memo));
     const bri_text *text = bri_text_of(value);
     /* A bytearray hashes by address: equal ones may be many. */
-    uint64_t hash = brood_value_is_mutable_bytes(value) ? bri_hash_bytes(&text, sizeof text)
+    uintptr_t address = (uintptr_t)text;
+    uint64_t hash = brood_value_is_mutable_bytes(value) ? bri_hash_bytes(&address, sizeof address)
                                                         : bri_hash_bytes(text->data, text->size);
     size_t mask = memo->texts_capacity - 1;
     size_t i = (size_t)hash & mask;

@@ -139,7 +139,22 @@ brood_status bri_reader_extend(bri_reader *r, brood_value *array, size_t from);
 /* An array of the topmost values down to `from`, which are popped. */
 brood_status bri_reader_collect(bri_reader *r, unsigned kind, size_t from, brood_value *array);
 
-/* Takes a line without its newline (pickle_read.c). */
+/* ---- reader_scalar.c ---- */
+
+typedef brood_status bri_instruction(bri_reader *r);
+
+/* By opcode; NULL where it is not one of these. */
+extern bri_instruction *const bri_scalar_instructions[256];
+
+static inline size_t bri_reader_left(const bri_reader *r)
+{
+    return (size_t)(r->end - r->p);
+}
+
+brood_status bri_reader_fail_truncated(const bri_reader *r);
+
+/* Takes a number of `size` bytes, and a line without its newline. */
+brood_status bri_reader_take_number(bri_reader *r, size_t size, uint64_t *number);
 brood_status bri_reader_line(bri_reader *r, const char **line, size_t *size);
 
 /* ---- reader_table.c ---- */

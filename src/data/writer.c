@@ -22,22 +22,29 @@ static unsigned char *put_wide(unsigned char *p, int64_t number)
     return p + size;
 }
 
-static unsigned char *put_int(unsigned char *p, int64_t number)
+/* Long lists are made of these: written byte by byte, which compilers join. */
+static inline unsigned char *put_int(unsigned char *p, int64_t number)
 {
-    if (number >= 0 && number <= 0xFF) {
+    uint64_t bits = (uint64_t)number;
+    if (bits <= 0xFF) {
         p[0] = OP_BININT1;
-        p[1] = (unsigned char)number;
+        p[1] = (unsigned char)bits;
         return p + 2;
     }
-    if (number >= 0 && number <= 0xFFFF) {
+    if (bits <= 0xFFFF) {
         p[0] = OP_BININT2;
-        return put_number(p + 1, (uint64_t)number, 2);
+        p[1] = (unsigned char)bits;
+        p[2] = (unsigned char)(bits >> 8);
+        return p + 3;
     }
-    if (number >= INT32_MIN && number <= INT32_MAX) {
-        p[0] = OP_BININT;
-        return put_number(p + 1, (uint64_t)number, 4);
-    }
-    return put_wide(p, number);
+    if (number < INT32_MIN || number > INT32_MAX)
+        return put_wide(p, number);
+    p[0] = OP_BININT;
+    p[1] = (unsigned char)bits;
+    p[2] = (unsigned char)(bits >> 8);
+    p[3] = (unsigned char)(bits >> 16);
+    p[4] = (unsigned char)(bits >> 24);
+    return p + 5;
 }
 
 static unsigned char *put_float(unsigned char *p, double number)
