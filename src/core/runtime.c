@@ -3,6 +3,7 @@
 
 #include <apr_general.h>
 
+#include "data/hash.h"
 #include "platform/ident.h"
 
 bri_runtime bri_the_runtime;
@@ -20,6 +21,9 @@ brood_status bri_runtime_start(void)
         return bri_fail(BROOD_EOS, "could not start the portable runtime: APR error %d", (int)code);
     BROOD_TRY(bri_threads_init());
     BROOD_TRY(bri_mutex_create(&runtime->lock));
+    unsigned char seed[16];
+    BROOD_TRY(brp_random(seed, sizeof seed));
+    bri_hash_seed(seed); /* comes too late, and does nothing, if values were hashed before */
     runtime->pid = brp_pid();
     runtime->started = true;
     return BROOD_OK;
