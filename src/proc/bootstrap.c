@@ -124,6 +124,7 @@ static _Noreturn void run(const bri_birth *birth, bri_start_block *block, brood_
         leave(birth, 1); /* the parent has given up */
     brood_value arguments = block->arguments, keywords = block->keywords;
     block->arguments = block->keywords = (brood_value){0};
+    bri_block_clear(block); /* the context has its own copies */
     bri_outcome outcome;
     bri_call_run(function, arguments, keywords, &outcome);
     bool failed = outcome.failed;

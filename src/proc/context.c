@@ -67,7 +67,8 @@ static brood_status become_child_of(bri_context *context, const bri_start_block 
         bri_process_make(&parent, BRI_PROCESS_PARENT, block->parent_name, block->parent_identity));
     parent->pid = block->parent_pid;
     parent->state = BRI_PROCESS_RUNNING;
-    /* After a fork the former parent's object may be in somebody's hands: it is left as it is. */
+    /* After a fork the former parent's object may be in somebody's hands: it stays as it is. */
+    parent->next = context->parent;
     context->parent = parent;
     return BROOD_OK;
 }

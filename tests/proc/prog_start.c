@@ -71,6 +71,7 @@ static brood_status leave_children(void)
     BROOD_TRY(brood_process_start(daemon));
     printf("%lld\n", (long long)brood_process_pid(daemon));
     fflush(stdout);
+    brood_process_destroy(daemon);
     return run(end_late, (brood_value){0}, false);
 }
 

@@ -361,12 +361,17 @@ static brood_status start_deeper(brood_call *call)
     brood_failure failure;
     BROOD_TRY(brood_process_create(&process, start_deeper, brood_tuple(0), NULL));
     brood_status status = brood_process_start(process);
-    if (status == BROOD_ELIMIT)
-        return brood_call_raise(call, "DepthError", "%s", brood_last_error()->message);
+    if (status == BROOD_ELIMIT) {
+        status = brood_call_raise(call, "DepthError", "%s", brood_last_error()->message);
+        brood_process_destroy(process);
+        return status;
+    }
     BROOD_TRY(status);
     BROOD_TRY(brood_process_join(process, 20000));
     BROOD_TRY(brood_process_failure(process, &failure));
-    return brood_call_raise(call, failure.kind, "below: %s", failure.message);
+    status = brood_call_raise(call, failure.kind, "below: %s", failure.message);
+    brood_process_destroy(process);
+    return status;
 }
 
 static void test_the_depth_of_starts_is_bounded(void **state)

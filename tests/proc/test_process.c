@@ -338,7 +338,9 @@ static brood_status start_inner(brood_call *call)
     brood_process *inner;
     (void)call;
     BROOD_TRY(brood_process_create(&inner, do_nothing, brood_tuple(0), NULL));
-    return brood_process_start(inner);
+    brood_status status = brood_process_start(inner);
+    brood_process_destroy(inner);
+    return status;
 }
 
 static void test_a_daemon_may_not_have_children(void **state)
@@ -396,7 +398,10 @@ static brood_status start_a_daemon_and_return(brood_call *call)
     BROOD_TRY(brood_process_create(&inner, tell_pid_and_sleep,
                                    brood_pack("(v)", brood_connection_value(theirs)), &options));
     BROOD_TRY(brood_process_start(inner));
+    brood_process_destroy(inner);
+    brood_connection_close(theirs);
     BROOD_TRY(brood_connection_recv(ours, &pid, 20000)); /* it sleeps from now on */
+    brood_connection_close(ours);
     return brood_connection_send(outer, pid, 20000);
 }
 
@@ -443,7 +448,9 @@ static brood_status start_a_late_one_and_return(brood_call *call)
     BROOD_TRY(brood_call_args(call, "v", &item));
     BROOD_TRY(brood_value_copy(item, &copy));
     BROOD_TRY(brood_process_create(&inner, say_it_late, brood_pack("(v)", copy), NULL));
-    return brood_process_start(inner);
+    brood_status status = brood_process_start(inner);
+    brood_process_destroy(inner);
+    return status;
 }
 
 static void test_other_children_are_joined_at_the_end(void **state)
