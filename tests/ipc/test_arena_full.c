@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "ipc/arena.h"
 
-enum { SIZE = 4 << 20, MOST = 20000 };
+enum { ARENA_SIZE = 4 << 20, MOST = 20000 };
 
 static uint64_t blocks[MOST];
 
@@ -34,7 +34,7 @@ static bri_arena *the_arena(void)
 static void test_the_size_is_what_was_asked_for(void **state)
 {
     (void)state;
-    assert_int_equal(bri_arena_reserved(the_arena()), SIZE);
+    assert_int_equal(bri_arena_reserved(the_arena()), ARENA_SIZE);
     bt_fails(brood_set_arena_size(0), BROOD_ESTATE);
 }
 
@@ -115,7 +115,7 @@ static void test_freed_memory_serves_again(void **state)
 
 int main(int argc, char **argv)
 {
-    if (brood_set_arena_size(SIZE) != BROOD_OK)
+    if (brood_set_arena_size(ARENA_SIZE) != BROOD_OK)
         return 2;
     return bt_main(argc, argv, bt_test(test_the_size_is_what_was_asked_for),
                    bt_test(test_large_blocks_end_where_small_ones_are),
