@@ -241,14 +241,20 @@ int bri_thread_count(void)
     return atomic_load(&threads.own);
 }
 
+/* Inside a closed gate there are only threads that begin; these need nothing but its mutex for it.
+ */
 void bri_threads_lock(void)
 {
+    bri_mutex_lock(gate.mutex);
+    while (gate.inside != 0)
+        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
     apr_thread_mutex_lock(threads.guard);
 }
 
 void bri_threads_unlock(void)
 {
     apr_thread_mutex_unlock(threads.guard);
+    bri_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_enter(void)
@@ -268,18 +274,19 @@ void bri_gate_leave(void)
     bri_mutex_unlock(gate.mutex);
 }
 
-/* The mutex stays locked until open or reset, so that no helper is inside the gate's own code
- * either. */
+/* The mutex is not kept: who starts a thread takes it below other locks. */
 void bri_gate_close(void)
 {
     bri_mutex_lock(gate.mutex);
     gate.closed = true;
     while (gate.inside != 0)
         bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    bri_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_open(void)
 {
+    bri_mutex_lock(gate.mutex);
     gate.closed = false;
     bri_condition_broadcast(gate.changed);
     bri_mutex_unlock(gate.mutex);
@@ -293,5 +300,5 @@ void bri_gate_reset(void)
     if (bri_condition_create(&fresh) == BROOD_OK)
         gate.changed = fresh;
     gate.closed = false;
-    bri_mutex_unlock(gate.mutex);
+    gate.inside = 0;
 }

@@ -48,8 +48,9 @@ void bri_gate_close(void);
 void bri_gate_open(void);
 void bri_gate_reset(void);
 
-/* Keeps everybody out of the making of mutexes and conditions, for the moment of a fork: taken
- * last, after the gate and the locks that may be held while one is made. */
+/* With the gate closed: keeps everybody out of the making of mutexes, conditions and threads, and
+ * out of the gate's own code, for the moment of a fork. Taken last, after the locks that may be
+ * held while one is made; the child gives it back before it resets the gate. */
 void bri_threads_lock(void);
 void bri_threads_unlock(void);
 

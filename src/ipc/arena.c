@@ -519,8 +519,11 @@ brood_status bri_arena_get(bri_arena **arena)
         status = bri_fail(BROOD_ESTATE, "could not use shared memory: the parent gave none");
     else if (there == NULL)
         status = make_arena(&there);
+    /* Written once: others read it without the lock. */
+    if (status == BROOD_OK && bri_the_runtime.arena != there)
+        bri_the_runtime.arena = there;
     if (status == BROOD_OK)
-        *arena = bri_the_runtime.arena = there;
+        *arena = there;
     bri_mutex_unlock(bri_the_runtime.lock);
     return status;
 }
