@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+/* Small buffers double, large ones grow by half. */
+enum { DOUBLING_ENDS = 1 << 20 };
+
 brood_status bri_buffer_reserve(bri_buffer *buffer, size_t more)
 {
     if (more <= buffer->capacity - buffer->length)
@@ -13,7 +16,8 @@ brood_status bri_buffer_reserve(bri_buffer *buffer, size_t more)
     if (more > SIZE_MAX / 2 - buffer->length)
         return bri_fail(BROOD_ENOMEM, "could not allocate a buffer of more than %zu bytes", more);
     size_t needed = buffer->length + more;
-    size_t capacity = buffer->capacity < 32 ? 64 : buffer->capacity + buffer->capacity / 2;
+    size_t growth = buffer->capacity < DOUBLING_ENDS ? buffer->capacity : buffer->capacity / 2;
+    size_t capacity = buffer->capacity < 32 ? 64 : buffer->capacity + growth;
     if (capacity < needed)
         capacity = needed;
     unsigned char *data = bri_realloc(buffer->data, capacity);

@@ -190,6 +190,21 @@ static void test_nesting_is_bounded(void **state)
     dt_message_has("it is nested too deep");
     append(&out, "NNNNNNN\x85\x85\x85\x85.", 12);
     dt_ok(read_buffer(&out, &(brood_pickle_limits){.max_depth = 4}));
+    append(&out,
+           "N\x85q\x00"
+           "0h\x00\x85q\x01"
+           "0h\x01\x85q\x02"
+           "0h\x02\x85.",
+           21);
+    dt_fails(read_buffer(&out, &(brood_pickle_limits){.max_depth = 3}), BROOD_ELIMIT);
+    dt_message_has("it is nested too deep");
+    append(&out,
+           "N\x85q\x00"
+           "0h\x00\x85q\x01"
+           "0h\x01\x85q\x02"
+           "0h\x02\x85.",
+           21);
+    dt_ok(read_buffer(&out, &(brood_pickle_limits){.max_depth = 4}));
     /* A chain of references is as deep as it is long. */
     append(&out, "]\x94", 2);
     for (int i = 0; i < 2000; i++) {

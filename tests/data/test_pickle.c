@@ -275,6 +275,9 @@ static void test_stack_instructions_work(void **state)
     refuses("(.", BROOD_EFORMAT);
     refuses(".", BROOD_EFORMAT);
     refuses("K\x01(\x85.", BROOD_EFORMAT); /* nothing below a mark is an operand */
+    refuses("]((K\x01"
+            "e1.",
+            BROOD_EFORMAT);
 }
 
 static void test_the_memo_works(void **state)
@@ -308,6 +311,7 @@ static void test_the_memo_works(void **state)
     refuses("g\n.", BROOD_EFORMAT);
     refuses("K\x01p99999999999999999999999\n.", BROOD_EFORMAT);
     refuses("K\x01r\xff\xff\xff\x7f.", BROOD_ELIMIT);
+    dt_message_has("it uses a memo slot that is too high");
     refuses("q\x00.", BROOD_EFORMAT);
     refuses("\x94.", BROOD_EFORMAT);
 }
@@ -544,6 +548,12 @@ static void test_opaques_stand_for_themselves(void **state)
                       GLOBAL_MN "]q\x00(" GLOBAL_MN "h\x00\x85Rq\x01"
                                 "e\x85"
                                 "00h\x01");
+    /* The same with a state, which it is given once. */
+    reads_as_fragment("cm\nn\n]q\x00(cm\nn\nh\x00\x85Rq\x01}be0h\x01.",
+                      GLOBAL_MN "]q\x00(" GLOBAL_MN "h\x00\x85Rq\x01}be\x85"
+                                "00h\x01");
+    /* And with one that reaches it by way of the memo. */
+    reads_as_fragment("cm\nn\n)\x81q\x01h\x01}b.", GLOBAL_MN ")\x81}b");
 }
 
 static void test_equal_opaques_are_equal_keys(void **state)
