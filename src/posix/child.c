@@ -13,6 +13,7 @@
 
 #include "platform/clock.h"
 #include "posix/fd.h"
+#include "posix/valgrind.h"
 #include "posix/watch.h"
 
 #if defined(__linux__)
@@ -202,6 +203,7 @@ brood_status brp_child_adopt(brp_child *child, int64_t pid)
 
 void brp_exit_now(int code)
 {
+    brp_valgrind_before_end();
     _exit(code);
 }
 

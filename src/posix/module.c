@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "posix/executable.h"
 
 enum {
     MOST_HEADERS = 1024,
@@ -187,16 +189,11 @@ static int look_at_first(struct dl_phdr_info *info, size_t size, void *context)
 /* The executable's file as it was started, even if the name has another file now. */
 static int stat_executable(struct stat *file)
 {
-#if defined(__linux__)
-    if (stat("/proc/self/exe", file) == 0)
-        return 0;
-#endif
-    char *path = NULL;
-    if (brp_module_own_path(&path) != BROOD_OK)
-        return -1;
-    int result = stat(path, file);
-    bri_free(path);
-    return result;
+    const char *path = brp_own_executable();
+    if (path != NULL)
+        return stat(path, file);
+    errno = ENOENT;
+    return -1;
 }
 
 static brood_status identify_loaded(const search *s, const char *path,
@@ -351,11 +348,14 @@ brood_status brp_module_file_build_id(const char *path, unsigned char build_id[B
 
 brood_status brp_module_own_path(char **path)
 {
-    for (size_t size = 256;; size *= 2) {
+    const char *executable = brp_own_executable();
+    for (size_t size = 256; executable != NULL; size *= 2) {
         char *text = bri_alloc(size);
         if (text == NULL)
             return BROOD_ENOMEM;
-        ssize_t length = readlink("/proc/self/exe", text, size);
+        ssize_t length = readlink(executable, text, size);
+        if (length < 0 && errno == EINVAL) /* it is no link but the file itself */
+            length = snprintf(text, size, "%s", executable);
         if (length >= 0 && (size_t)length < size) {
             text[length] = '\0';
             *path = text;
@@ -366,4 +366,5 @@ brood_status brp_module_own_path(char **path)
         if (length < 0)
             return brp_fail(code, "could not find the path of this program");
     }
+    return bri_fail(BROOD_ENOTFOUND, "could not find the path of this program");
 }

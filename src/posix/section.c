@@ -15,6 +15,7 @@
 #include "platform/ident.h"
 #include "posix/cgroup.h"
 #include "posix/fd.h"
+#include "posix/valgrind.h"
 
 #if !defined(__linux__) && !defined(BROOD_NO_MEMFD)
 #define BROOD_NO_MEMFD
@@ -87,6 +88,7 @@ static brood_status map_range(brp_section *section, int fd, uint64_t reserve)
     section->handle = brp_handle_of(fd);
     section->base = base;
     section->reserved = reserve;
+    brp_valgrind_add(section);
     return BROOD_OK;
 }
 
@@ -194,6 +196,7 @@ void brp_section_close(brp_section *section)
 {
     if (section->base == NULL)
         return;
+    brp_valgrind_remove(section);
     munmap(section->base, (size_t)section->reserved);
     brp_handle_close(&section->handle);
     *section = (brp_section){.handle = BRP_NO_HANDLE};

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "platform/module.h"
+#include "posix/executable.h"
 #include "posix/fd.h"
 #include "posix/watch.h"
 
@@ -36,15 +36,17 @@ typedef struct plan {
     bool has_actions, has_attributes;
     int *raised; /* duplicates above all numbers that the child uses */
     size_t n_raised;
-    int directory; /* opened, or -1 */
-    char *path;    /* when it had to be made */
+    int directory;    /* opened, or -1 */
+    const char *file; /* to execute: the caller's path, our own, or `absolute` */
+    char *absolute;
     char **environment;
     char *marker;
 } plan;
 
 static const char *shown_path(const brp_spawn_options *options)
 {
-    return options->path != NULL ? options->path : "/proc/self/exe";
+    const char *path = options->path != NULL ? options->path : brp_own_executable();
+    return path != NULL ? path : "this program";
 }
 
 /* posix_spawn functions return their error number. */
@@ -243,34 +245,29 @@ static brood_status make_absolute(plan *p)
     if (here == NULL)
         return brp_fail(errno, "could not start \"%s\": no working directory", path);
     size_t size = strlen(here) + strlen(path) + 2;
-    p->path = bri_alloc(size);
-    if (p->path != NULL)
-        snprintf(p->path, size, "%s/%s", here, path);
+    p->absolute = bri_alloc(size);
+    if (p->absolute != NULL)
+        snprintf(p->absolute, size, "%s/%s", here, path);
     free(here);
-    return p->path != NULL ? BROOD_OK : BROOD_ENOMEM;
+    p->file = p->absolute;
+    return p->absolute != NULL ? BROOD_OK : BROOD_ENOMEM;
 }
 
 static brood_status find_path(plan *p)
 {
     const brp_spawn_options *options = p->options;
-    if (options->path == NULL) {
-#if defined(__linux__)
-        if (access("/proc/self/exe", X_OK) == 0)
-            return (p->path = bri_strdup("/proc/self/exe")) != NULL ? BROOD_OK : BROOD_ENOMEM;
-#endif
-        return brp_module_own_path(&p->path);
-    }
-    bool by_name = options->search_path && strchr(options->path, '/') == NULL;
-    if (options->directory != NULL && options->path[0] != '/' && !by_name)
-        return make_absolute(p);
-    return BROOD_OK;
+    if (options->path == NULL && brp_own_executable() == NULL)
+        return bri_fail(BROOD_ENOTFOUND, "could not find the file of this program");
+    p->file = shown_path(options);
+    bool by_name = options->search_path && strchr(p->file, '/') == NULL;
+    return options->directory != NULL && p->file[0] != '/' && !by_name ? make_absolute(p)
+                                                                       : BROOD_OK;
 }
 
 static brood_status describe_failure(const plan *p, int code)
 {
     const char *path = shown_path(p->options);
-    const char *file = p->path != NULL ? p->path : path;
-    if (code == ENOENT && !p->options->search_path && access(file, F_OK) == 0)
+    if (code == ENOENT && !p->options->search_path && access(p->file, F_OK) == 0)
         return brp_fail(code, "could not start \"%s\", whose interpreter or loader is missing",
                         path);
     return brp_fail(code, "could not start \"%s\"", path);
@@ -279,13 +276,12 @@ static brood_status describe_failure(const plan *p, int code)
 static brood_status start(plan *p, brp_child *child)
 {
     const brp_spawn_options *options = p->options;
-    const char *path = p->path != NULL ? p->path : options->path;
     char *const *arguments = (char *const *)(intptr_t)options->arguments;
     pid_t pid;
     int code =
         options->search_path && options->path != NULL
-            ? posix_spawnp(&pid, path, &p->actions, &p->attributes, arguments, p->environment)
-            : posix_spawn(&pid, path, &p->actions, &p->attributes, arguments, p->environment);
+            ? posix_spawnp(&pid, p->file, &p->actions, &p->attributes, arguments, p->environment)
+            : posix_spawn(&pid, p->file, &p->actions, &p->attributes, arguments, p->environment);
     if (code != 0)
         return describe_failure(p, code);
     brood_status status = brp_child_watch(child, pid);
@@ -305,7 +301,7 @@ static void drop_plan(plan *p)
     if (p->has_attributes)
         posix_spawnattr_destroy(&p->attributes);
     bri_free(p->raised);
-    bri_free(p->path);
+    bri_free(p->absolute);
     bri_free(p->environment);
     bri_free(p->marker);
 }

@@ -127,6 +127,20 @@ static int commit_under_limit(pt_call *call)
 }
 #endif
 
+/* Ends with 16 GiB reserved, little of it in use, and a block that is not freed. */
+static int keep_reserve(pt_call *call)
+{
+    static void *block;
+    brp_section section;
+    (void)call;
+    block = bri_alloc(1000);
+    pt_check(block != NULL);
+    pt_must(brp_section_create(&section, UINT64_C(16) << 30, 1 << 20));
+    pt_must(brp_section_commit(&section, 0, 1 << 20));
+    memset(section.base, 1, 1 << 20);
+    return 0;
+}
+
 /* ---- sleeping ---- */
 
 /* The view of a role; arguments: reserved, owner. */
@@ -216,6 +230,7 @@ int main(int argc, char **argv)
         {"check", check_range},
         {"grow", grow},
         {"commit_for_ever", commit_for_ever},
+        {"keep_reserve", keep_reserve},
 #ifndef _WIN32
         {"reserve_under_limit", reserve_under_limit},
         {"commit_under_limit", commit_under_limit},
