@@ -7,13 +7,12 @@
 #include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
-#include "pool/frame.h"
+#include "pool/payload.h"
 
 enum {
     BATCH = 64,        /* tasks written between two looks at what has come */
     MOST_WANTED = 256, /* finished tasks to sleep for when they come fast */
-    FAST = 2000000,    /* ns: a sleep that is over so soon was too short for few tasks */
-    KEPT_SCRATCH = 1 << 20
+    FAST = 2000000     /* ns: a sleep that is over so soon was too short for few tasks */
 };
 
 typedef struct map_run {
@@ -26,7 +25,7 @@ typedef struct map_run {
     size_t n, next, done; /* items: all, the first that is in no task, ended ones */
     size_t chunk;
     brood_value *results;
-    bri_buffer scratch;
+    bri_payload scratch;
     uint32_t batch[BATCH]; /* slots: filled up to n_filled, free after that */
     uint32_t n_batch, n_filled;
     uint32_t ended[BATCH]; /* slots to be decoded */
@@ -96,10 +95,9 @@ static void tell_progress(const map_run *run)
 static uint32_t write_chunk(map_run *run, size_t *first)
 {
     uint32_t n = 0;
-    bri_buffer_reset(&run->scratch);
+    bri_payload_reset(&run->scratch);
     while (n < run->chunk && run->next < run->n) {
-        brood_status status =
-            bri_frame_append(&run->scratch, BRI_ENTRY_VALUE, brood_item(&run->items, run->next));
+        brood_status status = bri_payload_append(&run->scratch, brood_item(&run->items, run->next));
         if (status == BROOD_OK) {
             if (n++ == 0)
                 *first = run->next;
@@ -120,7 +118,7 @@ static uint32_t write_chunk(map_run *run, size_t *first)
 static brood_status fill_slot(map_run *run, uint32_t index, size_t first, uint32_t n)
 {
     bri_task_slot *slot = bri_tasks_slot(run->pool->table, index);
-    size_t size = run->scratch.length;
+    size_t size = bri_payload_size(&run->scratch);
     void *to = slot->bytes;
     if (size > BRI_SLOT_INLINE) {
         uint64_t block;
@@ -128,7 +126,7 @@ static brood_status fill_slot(map_run *run, uint32_t index, size_t first, uint32
         atomic_store_explicit(&slot->arguments, block, memory_order_relaxed);
         to = bri_arena_at(run->pool->arena, block);
     }
-    memcpy(to, run->scratch.data, size);
+    bri_payload_copy(&run->scratch, to);
     slot->function = run->function;
     slot->n = n;
     slot->size = size;
@@ -154,8 +152,6 @@ static brood_status fill_batch(map_run *run)
         else
             run->next = first;
     }
-    if (run->scratch.capacity > KEPT_SCRATCH)
-        bri_buffer_fini(&run->scratch);
     if (status != BROOD_ENOMEM)
         return status;
     run->is_starved = run->n_filled > 0 || run->request.n_slots > run->n_batch;
@@ -183,18 +179,18 @@ static void task_lost(map_run *run, const bri_task *task, uint32_t n)
 }
 
 /* One result: a value or why there is none. */
-static brood_status read_result(map_run *run, bri_frame_reader *reader, size_t item)
+static brood_status read_result(map_run *run, bri_payload_reader *reader, size_t item)
 {
-    bri_entry entry;
+    bri_item entry;
     brood_value value;
-    BROOD_TRY(bri_frame_next(reader, &entry));
-    brood_status status = bri_entry_value(&entry, &value);
+    BROOD_TRY(bri_payload_next(reader, &entry));
+    brood_status status = bri_payload_value(&entry, &value);
     if (status != BROOD_OK) {
         bri_fail_within("could not read the result of a task");
         item_failed_here(run, item, status);
         return BROOD_OK;
     }
-    if (entry.kind == BRI_ENTRY_VALUE) {
+    if (entry.kind != BRI_ITEM_FAILURE) {
         run->results[item] = value;
         return BROOD_OK;
     }
@@ -217,7 +213,7 @@ static void read_task(map_run *run, uint32_t index)
         task_lost(run, task, slot->n);
     } else {
         uint64_t block = atomic_load_explicit(&slot->result, memory_order_relaxed);
-        bri_frame_reader reader = {slot->bytes, slot->size};
+        bri_payload_reader reader = {slot->bytes, slot->size};
         if (block != 0)
             reader.data = bri_arena_at(run->pool->arena, block);
         brood_status status = BROOD_OK;
@@ -352,7 +348,7 @@ static brood_status run_request(map_run *run)
         bri_request_end(pool, &run->request);
     }
     bri_mutex_unlock(pool->mutex);
-    bri_buffer_fini(&run->scratch);
+    bri_payload_fini(&run->scratch);
     return status;
 }
 

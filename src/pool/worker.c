@@ -6,10 +6,8 @@
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/registry.h"
-#include "pool/frame.h"
+#include "pool/payload.h"
 #include "pool/pool.h"
-
-enum { KEPT_FRAME = 1 << 20 };
 
 typedef struct known_function {
     uint64_t record;
@@ -24,7 +22,8 @@ typedef struct worker {
     bri_worker_record *record;
     known_function *known; /* the one used last stands first */
     size_t n_known;
-    bri_buffer frame; /* results of one task */
+    bri_payload frame;     /* results of one task */
+    brood_value arguments; /* a tuple of one, used again and again */
     bri_spin_place spin;
 } worker;
 
@@ -32,9 +31,9 @@ typedef struct worker {
 static brood_status find_function(worker *self, uint64_t record, brood_function *function)
 {
     const bri_function_record *made = bri_arena_at(self->arena, record);
-    bri_entry entry = {.kind = BRI_ENTRY_VALUE, .data = made->bytes, .size = (size_t)made->size};
+    bri_item item = {.kind = BRI_ITEM_VALUE, .data = made->bytes, .size = (size_t)made->size};
     brood_value reference;
-    BROOD_TRY(bri_entry_value(&entry, &reference));
+    BROOD_TRY(bri_payload_value(&item, &reference));
     brood_status status = bri_function_resolve(&reference, true, function);
     brood_value_clear(&reference);
     return status;
@@ -67,40 +66,40 @@ static brood_status know_function(worker *self, uint64_t record, brood_function 
 }
 
 /* Calls the function with one item. */
-static void run_item(const bri_entry *entry, brood_function function, bri_outcome *outcome)
+static void run_item(worker *self, const bri_item *item, brood_function function,
+                     bri_outcome *outcome)
 {
-    brood_value item, arguments = brood_tuple(1);
-    brood_status status = bri_entry_value(entry, &item);
+    brood_value value;
+    brood_status status = bri_payload_value(item, &value);
     if (status != BROOD_OK)
         bri_fail_within("could not read the arguments of a task");
     else
-        status = brood_set_item(&arguments, 0, item);
+        status = brood_set_item(&self->arguments, 0, value);
     if (status == BROOD_OK) {
-        bri_call_run(function, arguments, (brood_value){0}, outcome);
-        return;
+        bri_call_run_with(function, &self->arguments, outcome);
+    } else {
+        bri_outcome_fail(outcome, status);
     }
-    bri_outcome_fail(outcome, status);
-    brood_value_clear(&arguments);
 }
 
 /* Runs all items of a task; their outcomes are in the frame then. */
 static brood_status run_items(worker *self, const bri_task_slot *slot)
 {
     uint64_t block = atomic_load_explicit(&slot->arguments, memory_order_relaxed);
-    bri_frame_reader reader = {slot->bytes, (size_t)slot->size};
+    bri_payload_reader reader = {slot->bytes, (size_t)slot->size};
     if (block != 0)
         reader.data = bri_arena_at(self->arena, block);
     brood_function function = NULL;
     brood_status found = know_function(self, slot->function, &function);
     for (uint32_t i = 0; i < slot->n; i++) {
-        bri_entry entry;
+        bri_item item;
         bri_outcome outcome = {0};
-        brood_status status = found != BROOD_OK ? found : bri_frame_next(&reader, &entry);
+        brood_status status = found != BROOD_OK ? found : bri_payload_next(&reader, &item);
         if (status == BROOD_OK)
-            run_item(&entry, function, &outcome);
+            run_item(self, &item, function, &outcome);
         else
             bri_outcome_fail(&outcome, status);
-        BROOD_TRY(bri_frame_append_outcome(&self->frame, &outcome));
+        BROOD_TRY(bri_payload_append_outcome(&self->frame, &outcome));
     }
     return BROOD_OK;
 }
@@ -108,7 +107,7 @@ static brood_status run_items(worker *self, const bri_task_slot *slot)
 /* Puts the frame into the slot; a size of 0 says that there was no memory for it. */
 static void store_result(worker *self, bri_task_slot *slot)
 {
-    size_t size = self->frame.length;
+    size_t size = bri_payload_size(&self->frame);
     void *to = slot->bytes;
     if (size > BRI_SLOT_INLINE) {
         uint64_t block;
@@ -121,19 +120,18 @@ static void store_result(worker *self, bri_task_slot *slot)
     }
     BRI_KILL_POINT("pool-result-writing");
     if (size > 0)
-        memcpy(to, self->frame.data, size);
+        bri_payload_copy(&self->frame, to);
     slot->size = size;
 }
 
 static void run_task(worker *self, uint32_t index)
 {
     bri_task_slot *slot = bri_tasks_slot(self->table, index);
-    bri_buffer_reset(&self->frame);
     if (run_items(self, slot) != BROOD_OK)
-        bri_buffer_reset(&self->frame);
+        bri_payload_reset(&self->frame);
     store_result(self, slot);
-    if (self->frame.capacity > KEPT_FRAME)
-        bri_buffer_fini(&self->frame);
+    bri_payload_reset(&self->frame);
+    (void)brood_set_item(&self->arguments, 0, brood_none()); /* it may hold a lot */
     uint64_t tasks = atomic_load_explicit(&self->record->tasks, memory_order_relaxed);
     atomic_store_explicit(&self->record->tasks, tasks + 1, memory_order_relaxed);
     bri_tasks_finish(self->table, self->number, index);
@@ -219,7 +217,7 @@ static brood_status attach(worker *self, const brood_value *arguments)
 
 brood_status bri_pool_worker(brood_call *call)
 {
-    worker self = {0};
+    worker self = {.arguments = brood_tuple(1)};
     const brood_value *arguments = brood_call_arguments(call);
     if (brood_value_length(arguments) != 6)
         return bri_fail(BROOD_EFORMAT, "could not work for a pool: wrong arguments");
@@ -236,7 +234,8 @@ brood_status bri_pool_worker(brood_call *call)
     if (status == BROOD_OK)
         set_phase(&self, BRI_WORKER_LEAVING);
     bri_shared_release(self.shared);
-    bri_buffer_fini(&self.frame);
+    bri_payload_fini(&self.frame);
+    brood_value_clear(&self.arguments);
     bri_free(self.known);
     return status;
 }

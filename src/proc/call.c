@@ -87,6 +87,20 @@ void bri_outcome_fail(bri_outcome *outcome, brood_status status)
                 described ? last->message : brood_status_text(status), NULL, 0);
 }
 
+static void run(brood_function function, brood_call *call)
+{
+    bri_outcome *outcome = call->outcome;
+    brood_status status = function(call);
+    if (status == BROOD_OK) {
+        if (call->raised) /* it went on after a failure and succeeded */
+            bri_outcome_clear(outcome);
+        if (brood_value_kind(&outcome->result) == BROOD_INVALID)
+            outcome->result = brood_none();
+    } else if (!call->raised || status != BROOD_ETASK) {
+        bri_outcome_fail(outcome, status);
+    }
+}
+
 void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
                   bri_outcome *outcome)
 {
@@ -96,18 +110,16 @@ void bri_call_run(brood_function function, brood_value arguments, brood_value ke
         call.arguments = brood_tuple(0);
     if (brood_value_kind(&call.keywords) == BROOD_INVALID)
         call.keywords = brood_dict();
-    brood_status status = function(&call);
-    if (status == BROOD_OK) {
-        outcome->pid = brp_pid();
-        if (call.raised) /* it went on after a failure and succeeded */
-            bri_outcome_clear(outcome);
-        if (brood_value_kind(&outcome->result) == BROOD_INVALID)
-            outcome->result = brood_none();
-    } else if (!call.raised || status != BROOD_ETASK) {
-        bri_outcome_fail(outcome, status);
-    }
+    run(function, &call);
     brood_value_clear(&call.arguments);
     brood_value_clear(&call.keywords);
+}
+
+void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome)
+{
+    *outcome = (bri_outcome){0};
+    brood_call call = {.arguments = *arguments, .keywords = brood_dict(), .outcome = outcome};
+    run(function, &call);
 }
 
 brood_status brood_call_args(brood_call *call, const char *format, ...)

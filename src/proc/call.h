@@ -15,13 +15,16 @@ typedef struct bri_outcome {
     brood_value error;  /* when it failed: an error value (kind, arguments) */
     char *file;         /* where it was raised; NULL when unknown */
     int line;
-    int64_t pid; /* of the process that ran it */
+    int64_t pid; /* when it failed: of the process that ran it */
 } bri_outcome;
 
 /* Runs the function with a tuple of arguments and a dict of keywords (invalid: none), both moved
  * in. Always leaves an outcome, out of memory too. */
 void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
                   bri_outcome *outcome);
+
+/* The same with arguments that stay the caller's, and no keywords: for many calls in a row. */
+void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome);
 
 /* Makes the failure of this process out of a status and the thread's last error: what a function
  * that returned `status` without raising gets. */
