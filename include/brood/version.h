@@ -13,8 +13,15 @@
 
 BROOD_BEGIN_DECLS
 
-/* The version of the library that runs, "0.1.0": may differ from BROOD_VERSION when a shared
- * library was replaced. */
+/*
+ * The version of the library that runs, "0.1.0": may differ from BROOD_VERSION when a shared
+ * library was replaced.
+ *
+ * Errors:  none.
+ * Blocks:  no.
+ * Threads: safe. Works before brood_init.
+ * Python:  sys.version.
+ */
 BROOD_API const char *brood_version(void);
 
 BROOD_END_DECLS
