@@ -124,13 +124,19 @@ static void make_build_id(const image *in, const struct stat *file,
     memcpy(build_id, lanes, BRP_BUILD_ID_SIZE);
 }
 
-static void identify(const image *in, const struct stat *file,
-                     unsigned char build_id[BRP_BUILD_ID_SIZE])
+static bool find_note(const image *in, unsigned char build_id[BRP_BUILD_ID_SIZE])
 {
     for (size_t i = 0; i < in->n_headers; i++)
         if (find_in_segment(in, &in->headers[i], build_id))
-            return;
-    make_build_id(in, file, build_id);
+            return true;
+    return false;
+}
+
+static void identify(const image *in, const struct stat *file,
+                     unsigned char build_id[BRP_BUILD_ID_SIZE])
+{
+    if (!find_note(in, build_id))
+        make_build_id(in, file, build_id);
 }
 
 /* ---- loaded modules ---- */
@@ -200,6 +206,8 @@ static brood_status identify_loaded(const search *s, const char *path,
                                     unsigned char build_id[BRP_BUILD_ID_SIZE])
 {
     struct stat file;
+    if (find_note(&s->image, build_id))
+        return BROOD_OK; /* without a look at the file: each start comes here */
     memset(&file, 0, sizeof file);
     if ((s->executable ? stat_executable(&file) : stat(path, &file)) != 0)
         return brp_fail(errno, "could not identify module \"%s\"", path);

@@ -3,6 +3,7 @@
 #include "proc/forkserver.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -176,6 +177,7 @@ brood_status bri_forkserver_run(brood_call *call)
     bri_note ready = {.kind = BRI_NOTE_HELLO};
     signal(SIGINT, SIG_IGN);
     BROOD_TRY(run_preload(call));
+    fflush(NULL); /* else every child would write again what main() or the preload left there */
     BROOD_TRY(brp_poller_create(&all.poller));
     brood_status status = bri_note_send(all.requests, &ready, BRI_NEVER);
     if (status == BROOD_OK)

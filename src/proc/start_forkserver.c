@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "core/runtime.h"
+#include "data/object.h"
 #include "platform/child.h"
 #include "platform/clock.h"
 #include "platform/pass.h"
@@ -148,27 +149,43 @@ static brood_status prepare(void)
     return status;
 }
 
+/* Moves both in. */
+static brood_status set_preload(brood_value function, brood_value arguments)
+{
+    struct bri_forkserver *state = bri_the_runtime.forkserver;
+    bri_context *context = bri_context_get();
+    if (state != NULL)
+        bri_mutex_lock(state->lock);
+    bool runs = state != NULL && state->process != NULL;
+    brood_value former[2] = {function, arguments};
+    if (!runs) {
+        former[0] = context->preload_function;
+        former[1] = context->preload_arguments;
+        context->preload_function = function;
+        context->preload_arguments = arguments;
+    }
+    if (state != NULL)
+        bri_mutex_unlock(state->lock);
+    brood_value_clear(&former[0]);
+    brood_value_clear(&former[1]);
+    return runs ? bri_fail(BROOD_ESTATE,
+                           "could not set the preload function: the forkserver runs already")
+                : BROOD_OK;
+}
+
 brood_status brood_set_forkserver_preload(brood_function function, brood_value args)
 {
-    bri_context *context = bri_context_get();
     brood_value reference = {0};
     brood_status status = bri_runtime_check("set the preload function");
-    if (status == BROOD_OK && bri_the_runtime.forkserver != NULL)
-        status = bri_fail(BROOD_ESTATE,
-                          "could not set the preload function: the forkserver runs already");
+    if (status == BROOD_OK)
+        status = bri_value_check(&args);
     if (status == BROOD_OK && function != NULL)
         status = bri_function_refer(function, &reference);
     if (status != BROOD_OK) {
         brood_value_clear(&args);
         return status;
     }
-    brood_value_clear(&context->preload_function);
-    brood_value_clear(&context->preload_arguments);
-    context->preload_function = reference;
-    context->preload_arguments = args;
-    if (brood_value_kind(&args) == BROOD_INVALID)
-        context->preload_arguments = brood_tuple(0);
-    return BROOD_OK;
+    return set_preload(reference, brood_value_kind(&args) == BROOD_INVALID ? brood_tuple(0) : args);
 }
 
 /* ---- starting a child ---- */
