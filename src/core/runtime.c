@@ -15,8 +15,6 @@ brood_status bri_runtime_start(void)
     if (runtime->started)
         return BROOD_OK;
     apr_status_t code = apr_initialize();
-    if (code == APR_SUCCESS && runtime->pool == NULL)
-        code = apr_pool_create(&runtime->pool, NULL);
     if (code != APR_SUCCESS)
         return bri_fail(BROOD_EOS, "could not start the portable runtime: APR error %d", (int)code);
     BROOD_TRY(bri_threads_init());

@@ -12,8 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <apr_pools.h>
-
 #include "base/error.h"
 #include "core/thread.h"
 
@@ -33,10 +31,9 @@ typedef struct bri_runtime {
     bool started;     /* bri_runtime_start has run; false: only values and pickles work */
     bool initialised; /* brood_init has returned in this process (or runs the child's function) */
     bool is_child;
-    int64_t pid;      /* of this process, to tell a fork that was not brood's from ourselves */
-    int depth;        /* 0 in the root */
-    apr_pool_t *pool; /* for what lives as long as the process; under `lock` */
-    bri_mutex *lock;  /* for the members below and lazy creation of the parts */
+    int64_t pid;     /* of this process, to tell a fork that was not brood's from ourselves */
+    int depth;       /* 0 in the root */
+    bri_mutex *lock; /* for the members below and lazy creation of the parts */
     const bri_hooks *hooks[BRI_MAX_HOOKS];
     int n_hooks;
 

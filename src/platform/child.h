@@ -59,11 +59,13 @@ void brp_child_close(brp_child *child);
 /* Whether brp_fork exists here. */
 bool brp_can_fork(void);
 
-/* fork(), with the child moved into its own process group and the null device as its standard
- * input. In the child *in_child is true and `child` is untouched; it has all handles of the parent,
- * and must close those that mean the parent's life to others (brp_lifeline_create). BROOD_ENOTSUP
- * on Windows. */
+/* fork(), with the child moved into its own process group. In the child *in_child is true and
+ * `child` is untouched. BROOD_ENOTSUP on Windows. */
 brood_status brp_fork(brp_child *child, bool *in_child);
+
+/* Child of a fork: its standard input becomes the null device; else it would read on where the
+ * parent does. */
+void brp_input_from_nothing(void);
 
 /* A child of another process (of a forkserver) known by pid: only kill_tree and signal work,
  * through a pidfd where there is one. */

@@ -158,17 +158,6 @@ bool brp_can_fork(void)
     return true;
 }
 
-/* Without it the child would read on where the parent does. */
-static void read_from_nothing(void)
-{
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0)
-        return;
-    dup2(null, STDIN_FILENO);
-    if (null != STDIN_FILENO)
-        close(null);
-}
-
 brood_status brp_fork(brp_child *child, bool *in_child)
 {
     pid_t pid = brp_fork_watched();
@@ -178,10 +167,18 @@ brood_status brp_fork(brp_child *child, bool *in_child)
     setpgid(pid, pid == 0 ? 0 : pid);
     if (pid > 0)
         BROOD_TRY(brp_child_watch(child, pid));
-    else
-        read_from_nothing();
     *in_child = pid == 0;
     return BROOD_OK;
+}
+
+void brp_input_from_nothing(void)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        return;
+    dup2(null, STDIN_FILENO);
+    if (null != STDIN_FILENO)
+        close(null);
 }
 
 brood_status brp_child_adopt(brp_child *child, int64_t pid)

@@ -106,7 +106,12 @@ static brood_status change_directory(const char *directory)
 {
     if (directory[0] == '\0')
         return BROOD_OK;
-    apr_status_t code = apr_filepath_set(directory, bri_the_runtime.pool);
+    apr_pool_t *pool;
+    apr_status_t code = apr_pool_create(&pool, NULL);
+    if (code == APR_SUCCESS) {
+        code = apr_filepath_set(directory, pool);
+        apr_pool_destroy(pool);
+    }
     if (code == APR_SUCCESS)
         return BROOD_OK;
     char reason[120];

@@ -330,7 +330,7 @@ brood_status brood_process_start(brood_process *process)
     brood_status status = begin(process, &launch.deadline);
     if (status == BROOD_OK) {
         if (process->method->prepare != NULL)
-            status = process->method->prepare();
+            status = process->method->prepare(&launch);
         if (status == BROOD_OK)
             status = launch_one(&launch);
         if (status == BROOD_OK)

@@ -28,7 +28,7 @@ typedef struct bri_start_method {
     bool (*is_supported)(void);
 
     /* Before a start, with no lock held; may be NULL. */
-    brood_status (*prepare)(void);
+    brood_status (*prepare)(bri_launch *launch);
 
     /*
      * Makes the child and fills process->pid and what the functions below need. On failure nothing

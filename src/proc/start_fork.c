@@ -30,6 +30,7 @@ static brood_status check_threads(bool *alone)
 static void be_child(bri_launch *launch, bool alone)
 {
     brood_process *process = launch->process;
+    brp_input_from_nothing();
     static bri_start_block block; /* reachable for ever, as its content is */
     bri_context_describe(process, &block);
     block.pointer = process->function;

@@ -21,8 +21,10 @@
 #include "proc/note.h"
 
 struct bri_forkserver {
-    bri_mutex *lock;        /* for starting it; taken before all others */
+    bri_mutex *lock;        /* for the members below; taken before all other locks */
     brood_process *process; /* NULL: not started */
+    apr_pool_t *scratch;
+    char *directory; /* where it is: where this process was when it started */
 };
 
 /* ---- starting the server ---- */
@@ -106,6 +108,14 @@ static void after_fork_child(void)
     bri_the_runtime.forkserver = NULL; /* it is the parent's */
 }
 
+static void free_state(struct bri_forkserver *state)
+{
+    if (state->scratch != NULL)
+        apr_pool_destroy(state->scratch);
+    bri_mutex_destroy(state->lock);
+    bri_free(state);
+}
+
 static brood_status make_state(struct bri_forkserver **state)
 {
     static const bri_hooks hooks = {.name = "forkserver", .after_fork_child = after_fork_child};
@@ -114,8 +124,10 @@ static brood_status make_state(struct bri_forkserver **state)
     if (made == NULL)
         return BROOD_ENOMEM;
     brood_status status = bri_mutex_create(&made->lock);
+    if (status == BROOD_OK && apr_pool_create(&made->scratch, NULL) != APR_SUCCESS)
+        status = bri_fail(BROOD_ENOMEM, "could not make a memory pool");
     if (status != BROOD_OK) {
-        bri_free(made);
+        free_state(made);
         return status;
     }
     bri_mutex_lock(bri_the_runtime.lock);
@@ -123,16 +135,45 @@ static brood_status make_state(struct bri_forkserver **state)
         bri_the_runtime.forkserver = made;
     struct bri_forkserver *there = bri_the_runtime.forkserver;
     bri_mutex_unlock(bri_the_runtime.lock);
-    if (there != made) {
-        bri_mutex_destroy(made->lock);
-        bri_free(made);
-    }
+    if (there != made)
+        free_state(made);
     *state = there;
     return BROOD_OK;
 }
 
+/* Where this process is, in the scratch pool; "" when that directory was removed. */
+static const char *this_directory(struct bri_forkserver *state)
+{
+    char *found = NULL;
+    apr_pool_clear(state->scratch);
+    return apr_filepath_get(&found, APR_FILEPATH_NATIVE, state->scratch) == APR_SUCCESS ? found
+                                                                                        : "";
+}
+
+static brood_status start_server_here(struct bri_forkserver *state)
+{
+    char *here = bri_strdup(this_directory(state));
+    if (here == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = start_server(&state->process);
+    bri_free(status == BROOD_OK ? state->directory : here);
+    if (status == BROOD_OK)
+        state->directory = here;
+    return status;
+}
+
+/* Where the child has to go; NULL where the server is there already, or nobody knows. */
+static brood_status find_directory(struct bri_forkserver *state, char **directory)
+{
+    const char *here = this_directory(state);
+    if (here[0] == '\0' || strcmp(here, state->directory) == 0)
+        return BROOD_OK;
+    *directory = bri_strdup(here);
+    return *directory == NULL ? BROOD_ENOMEM : BROOD_OK;
+}
+
 /* Before the start: a server that runs. One that died is replaced. */
-static brood_status prepare(void)
+static brood_status prepare(bri_launch *launch)
 {
     struct bri_forkserver *state = bri_the_runtime.forkserver;
     if (state == NULL)
@@ -144,7 +185,9 @@ static brood_status prepare(void)
         state->process = NULL;
     }
     if (state->process == NULL)
-        status = start_server(&state->process);
+        status = start_server_here(state);
+    if (status == BROOD_OK)
+        status = find_directory(state, &launch->directory);
     bri_mutex_unlock(state->lock);
     return status;
 }
@@ -190,20 +233,6 @@ brood_status brood_set_forkserver_preload(brood_function function, brood_value a
 
 /* ---- starting a child ---- */
 
-static brood_status find_directory(char **directory)
-{
-    apr_pool_t *pool;
-    char *found = NULL;
-    apr_status_t code = apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
-    if (code != APR_SUCCESS)
-        return bri_fail(BROOD_ENOMEM, "could not make a memory pool");
-    code = apr_filepath_get(&found, APR_FILEPATH_NATIVE, pool);
-    /* A directory that was removed has no path: the child stays where the server is. */
-    *directory = bri_strdup(code == APR_SUCCESS ? found : "");
-    apr_pool_destroy(pool);
-    return *directory == NULL ? BROOD_ENOMEM : BROOD_OK;
-}
-
 /* The stream, where the server reports the exit, and what the block refers to. */
 static brood_status send_request(bri_launch *launch, brp_handle status_end,
                                  const struct bri_transfer *transfer)
@@ -226,7 +255,6 @@ static brood_status launch_child(bri_launch *launch)
 {
     struct bri_transfer transfer = {.way = BRI_TRANSFER_START};
     brp_handle ends[2];
-    BROOD_TRY(find_directory(&launch->directory));
     BROOD_TRY(bri_start_write_block(launch, false, &transfer));
     if (transfer.n > BRP_PASS_MAX - 2)
         return bri_fail(BROOD_ELIMIT, "could not send %zu system handles: %d is the most",

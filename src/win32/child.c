@@ -153,6 +153,11 @@ brood_status brp_fork(brp_child *child, bool *in_child)
     return bri_fail(BROOD_ENOTSUP, "could not fork: Windows has no fork");
 }
 
+void brp_input_from_nothing(void)
+{
+    /* There is no fork to be the child of. */
+}
+
 brood_status brp_child_adopt(brp_child *child, int64_t pid)
 {
     const DWORD access = PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE;
