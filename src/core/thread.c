@@ -188,7 +188,6 @@ static void *APR_THREAD_FUNC run_thread(apr_thread_t *apr, void *argument)
     (void)apr;
     count_beginning(-1);
     thread->run(thread->context);
-    atomic_fetch_sub(&threads.own, 1);
     return NULL;
 }
 
@@ -224,6 +223,7 @@ void bri_thread_join(bri_thread *thread)
         return;
     apr_status_t result;
     apr_thread_join(&result, thread->apr);
+    atomic_fetch_sub(&threads.own, 1); /* not before: the system counts it until it is quite gone */
     bri_thread_forget(thread);
 }
 

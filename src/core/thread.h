@@ -36,7 +36,7 @@ brood_status bri_thread_start(bri_thread **thread, void (*run)(void *context), v
 void bri_thread_join(bri_thread *thread);
 /* Frees it without waiting: in a forked child, where the thread does not exist. */
 void bri_thread_forget(bri_thread *thread);
-/* Helper threads of brood's that exist now. */
+/* Helper threads of brood's that were started and not yet joined. */
 int bri_thread_count(void);
 
 /* The gate, see above. enter blocks while a fork is under way; not recursive. */

@@ -49,9 +49,12 @@ static const char *shown_path(const brp_spawn_options *options)
     return path != NULL ? path : "this program";
 }
 
-/* posix_spawn functions return their error number. */
+/* posix_spawn functions return their error number. EBADF, where the handles are good, means that a
+ * number is beyond the limit of this process: it has too many. */
 static brood_status check_plan(int code, const plan *p)
 {
+    if (code == EBADF)
+        code = EMFILE;
     return code == 0
                ? BROOD_OK
                : brp_fail(code, "could not prepare the start of \"%s\"", shown_path(p->options));

@@ -169,6 +169,9 @@ static brood_status fail_silent_end(brood_process *process)
                                       "closed what it had inherited)");
     process->exitcode = code;
     process->state = BRI_PROCESS_ENDED;
+    if (process->start_number != BROOD_START_SPAWN)
+        return bri_fail(BROOD_ESTART, "the child ended before it was ready, with exit code %d",
+                        code);
     return bri_fail(BROOD_ESTART,
                     "the child's main() did not call brood_init() first (it ended with exit code "
                     "%d)",

@@ -13,10 +13,22 @@
 #include "proc/children.h"
 #include "proc/context.h"
 
+enum { PATIENCE_MS = 20 };
+
+static int count_others(void)
+{
+    return brp_thread_count() - bri_thread_count() - 1;
+}
+
 /* fork() copies one thread only. What the others held would stay held for ever in the child. */
 static brood_status check_threads(bool *alone)
 {
-    int others = brp_thread_count() - bri_thread_count() - 1;
+    int others = count_others();
+    /* A thread that has just ended is still counted for a moment. */
+    for (int i = 0; others > 0 && i < PATIENCE_MS && !bri_context_get()->fork_with_threads; i++) {
+        brood_sleep(1);
+        others = count_others();
+    }
     *alone = others <= 0;
     if (*alone || bri_context_get()->fork_with_threads)
         return BROOD_OK;

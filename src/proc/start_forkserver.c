@@ -172,6 +172,13 @@ static brood_status find_directory(struct bri_forkserver *state, char **director
     return *directory == NULL ? BROOD_ENOMEM : BROOD_OK;
 }
 
+/* Its stream ends a moment before the system tells of its end; it says nothing on it once it is
+ * ready. */
+static bool is_gone(brood_process *server)
+{
+    return !brood_process_is_alive(server) || brp_stream_poll(server->stream, 0) == BROOD_OK;
+}
+
 /* Before the start: a server that runs. One that died is replaced. */
 static brood_status prepare(bri_launch *launch)
 {
@@ -180,7 +187,9 @@ static brood_status prepare(bri_launch *launch)
         BROOD_TRY(make_state(&state));
     bri_mutex_lock(state->lock);
     brood_status status = BROOD_OK;
-    if (state->process != NULL && !brood_process_is_alive(state->process)) {
+    if (state->process != NULL && is_gone(state->process)) {
+        (void)brood_process_kill(state->process);
+        (void)brood_process_join(state->process, BROOD_FOREVER);
         brood_process_destroy(state->process);
         state->process = NULL;
     }

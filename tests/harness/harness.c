@@ -64,13 +64,14 @@ static counts count_all(void)
                     .names = count_shared_names()};
 }
 
-/* Shared names may go at any time: other programs of this machine use the library too. */
+/* Less than before is no leak: what a test before had left to the system's threads may have been on
+ * its way then, and names of shared memory are other programs' too. */
 static bool is_settled(void *context)
 {
     counts now = count_all();
     (void)context;
-    return now.children == before.children && now.handles == before.handles &&
-           now.threads == before.threads && now.blocks == before.blocks &&
+    return now.children == before.children && now.handles <= before.handles &&
+           now.threads <= before.threads && now.blocks <= before.blocks &&
            now.names <= before.names;
 }
 

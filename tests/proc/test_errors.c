@@ -429,6 +429,8 @@ static void test_out_of_handles(void **state)
         bt_message_has("Too many open files");
     }
     assert_true(refused >= 3);
+    if (refused == 12) /* an inherited descriptor has a number beyond all these limits */
+        bt_ok(brood_process_start(process));
     assert_int_equal(bt_join(process), 0);
 #endif
 }
