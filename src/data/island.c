@@ -235,6 +235,14 @@ static brood_status emit_scalar(island *is, const brood_value *value)
     return BROOD_OK;
 }
 
+/* An object that came in a foreign form goes back into it. */
+static brood_status emit_object(island *is, const bri_box *box)
+{
+    if (box->type->write_foreign == NULL || !is->r->options->foreign_objects)
+        return bri_reader_fail(is->r, BROOD_ENOTSUP, "a brood object is inside a foreign one");
+    return box->type->write_foreign(box->object, NULL, is->w.out);
+}
+
 static brood_status emit(island *is, const brood_value *value)
 {
     brood_value followed = bri_reader_follow(is->r, value);
@@ -243,7 +251,7 @@ static brood_status emit(island *is, const brood_value *value)
     if (followed.kind == BROOD_STR || followed.kind == BROOD_BYTES || followed.kind == BROOD_BIGINT)
         return emit_text(is, &followed);
     if (followed.kind == BROOD_OBJECT)
-        return bri_reader_fail(is->r, BROOD_ENOTSUP, "a brood object is inside a foreign one");
+        return emit_object(is, bri_box_of(&followed));
     uint32_t number = bri_reader_number(&followed);
     if (is_noted(is, number))
         return get_noted(is, number);

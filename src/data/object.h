@@ -12,6 +12,7 @@
 #include <brood/value.h>
 
 typedef struct bri_object_class bri_object_class;
+struct bri_buffer;
 
 /* What is known while a message is written or read, handed through to the classes; NULL at places
  * (a file, a foreign peer) where objects cannot travel: they fail with BROOD_ENOTSUP then. core and
@@ -27,6 +28,10 @@ struct bri_object_class {
     /* `arguments` comes from outside: check everything. The reference it gives passes to the
      * caller. */
     brood_status (*rebuild)(const brood_value *arguments, bri_transfer *transfer, void **object);
+    /* How the object is written for peers that know Python's classes only: appends instructions
+     * that push exactly it and leave the memo alone. `context` is that of the pickle's options.
+     * NULL: it cannot go there. */
+    brood_status (*write_foreign)(void *object, void *context, struct bri_buffer *out);
 };
 
 /* An object value: retains `object` (the caller keeps its own reference). Invalid value on failure.

@@ -13,8 +13,16 @@
 typedef struct bri_pickle_options {
     bri_transfer *transfer;       /* NULL: objects are refused */
     bri_object_finder find_class; /* NULL: brood.* globals are refused */
-    brood_pickle_limits limits;   /* reading only */
-    int protocol;                 /* writing: 4 (default when 0) or 5 */
+    /* Writing: objects take the form that foreign peers know (`write_foreign`). Reading: calls of
+     * globals of `foreign_module` are shown to `foreign` with their arguments; it makes a value (a
+     * scalar, text, object or opaque) of those it knows and leaves *made invalid for others. */
+    bool foreign_objects;
+    const char *foreign_module;
+    brood_status (*foreign)(void *context, const char *name, const brood_value *arguments,
+                            brood_value *made);
+    void *foreign_context;
+    brood_pickle_limits limits; /* reading only */
+    int protocol;               /* writing: 4 (default when 0) or 5 */
     /* Out-of-band buffers of protocol 5. Writing: bytes of at least `buffer_threshold` (0: never)
      * are not copied but handed to `add_buffer` in order. Reading: `buffers` in that order. */
     size_t buffer_threshold;

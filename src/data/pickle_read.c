@@ -422,24 +422,14 @@ brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickl
     return bri_pickle_read(data, size, &options, value, NULL);
 }
 
-brood_status brood_opaque_as_error(const brood_value *value, brood_value *error)
+brood_status bri_fragment_read(bri_reader *r, const brood_value *opaque, brood_value **top)
 {
     static const bri_pickle_options defaults;
-    bri_reader r;
-    brood_value made;
-    if (value->kind != BROOD_OPAQUE)
-        return bri_fail_kind("make an error of what is no opaque", value);
-    bri_reader_init(&r, bri_opaque_of(value)->data, bri_opaque_of(value)->size, &defaults);
-    r.protocol = 4;
-    r.fragment = true;
-    brood_status status = run(&r);
-    if (status == BROOD_OK) {
-        brood_value *top = bri_reader_peek(&r, 0);
-        r.finishing = true;
-        status = top == NULL ? BROOD_EFORMAT : bri_reader_resolve_error(&r, top, &made);
-    }
-    bri_reader_fini(&r);
-    if (status == BROOD_OK)
-        *error = made;
-    return status;
+    bri_reader_init(r, bri_opaque_of(opaque)->data, bri_opaque_of(opaque)->size, &defaults);
+    r->protocol = 4;
+    r->fragment = true;
+    BROOD_TRY(run(r));
+    *top = bri_reader_peek(r, 0);
+    r->finishing = true;
+    return *top == NULL ? BROOD_EFORMAT : BROOD_OK;
 }

@@ -109,6 +109,8 @@ static brood_status write_error(bri_writer *w, const bri_failure *failure)
 static brood_status write_object(bri_writer *w, const bri_box *box)
 {
     const char *name = box->type->name;
+    if (w->options->foreign_objects && box->type->write_foreign != NULL)
+        return box->type->write_foreign(box->object, w->options->foreign_context, w->out);
     if (w->options->transfer == NULL)
         return bri_fail(BROOD_ENOTSUP, "could not pickle a %s: it cannot go there", name);
     brood_value arguments = {.kind = BROOD_INVALID};
@@ -162,6 +164,11 @@ static brood_status write_value(bri_writer *w, const brood_value *value)
 }
 
 /* ---- whole pickles ---- */
+
+brood_status bri_pickle_write_bare(bri_writer *w, const brood_value *value)
+{
+    return write_value(w, value);
+}
 
 static brood_status write_pickle(bri_writer *w, const brood_value *value)
 {

@@ -273,6 +273,20 @@ static brood_status call_object(bri_reader *r, const char *name, const brood_val
     return made.kind == BROOD_INVALID ? BROOD_ENOMEM : replace_call(r, made);
 }
 
+/* A call that the reader's user knows; `*done` tells. */
+static brood_status call_foreign(bri_reader *r, const char *name, const brood_value *arguments,
+                                 bool *done)
+{
+    brood_value tree;
+    brood_value made = {.kind = BROOD_INVALID};
+    BROOD_TRY(bri_reader_resolve(r, arguments, &tree));
+    brood_status status = r->options->foreign(r->options->foreign_context, name, &tree, &made);
+    brood_value_clear(&tree);
+    BROOD_TRY(status);
+    *done = made.kind != BROOD_INVALID;
+    return *done ? replace_call(r, made) : BROOD_OK;
+}
+
 brood_status bri_read_reduce(bri_reader *r)
 {
     const brood_value *operands = bri_reader_peek(r, 1);
@@ -289,7 +303,11 @@ brood_status bri_read_reduce(bri_reader *r)
     if (bri_is_global(&callable, &module, &name)) {
         if (strcmp(module, "brood") == 0)
             return call_object(r, name, &arguments);
-        bool done;
+        bool done = false;
+        if (r->options->foreign != NULL && strcmp(module, r->options->foreign_module) == 0)
+            BROOD_TRY(call_foreign(r, name, &arguments, &done));
+        if (done)
+            return BROOD_OK;
         brood_status status = call_plain(r, module, name, &arguments, &done);
         if (status != BROOD_OK || done)
             return status;

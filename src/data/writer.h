@@ -57,4 +57,9 @@ brood_status bri_write_name(bri_writer *w, const char *name, size_t size);
 brood_status bri_write_global(bri_writer *w, const char *module, size_t module_size,
                               const char *name);
 
+/* ---- pickle_write.c ---- */
+
+/* Any value, without what stands around it in a pickle. */
+brood_status bri_pickle_write_bare(bri_writer *w, const brood_value *value);
+
 #endif /* BRI_WRITER_H */

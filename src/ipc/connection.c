@@ -302,6 +302,34 @@ brood_status brood_connection_recv_bytes_into(brood_connection *connection, void
     return status;
 }
 
+/* ---- without waiting ---- */
+
+/* A deadline that has passed, whatever the clock says. */
+static const bri_deadline AT_ONCE = 0;
+
+brood_status bri_connection_next(brood_connection *connection, uint64_t limit, const void **data,
+                                 size_t *size)
+{
+    return bri_frame_read(&connection->reader, connection->stream, limit, data, size, AT_ONCE);
+}
+
+void bri_connection_done(brood_connection *connection)
+{
+    bri_frame_done(&connection->reader);
+}
+
+bool bri_connection_pending(const brood_connection *connection)
+{
+    return bri_frame_is_ready(&connection->reader);
+}
+
+brood_status bri_connection_write_some(brood_connection *connection, const void *data, size_t size,
+                                       size_t *written)
+{
+    brp_bytes part = {data, size};
+    return brp_stream_write_all(connection->stream, &part, 1, written, AT_ONCE);
+}
+
 /* ---- asking ---- */
 
 brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready)

@@ -25,6 +25,22 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
                                  bri_deadline deadline);
 
 /*
+ * For loops that serve many connections and never wait for one. Whoever uses these is the only user
+ * of the connection.
+ *
+ * next: the next message, which stays current until bri_connection_done; BROOD_ETIMEDOUT when it
+ * has not come whole, what has come is kept. pending: whether next would find something without
+ * reading. write_some: bytes as they are, frame headers among them, as far as they go without
+ * waiting; BROOD_ETIMEDOUT when that is not all.
+ */
+brood_status bri_connection_next(brood_connection *connection, uint64_t limit, const void **data,
+                                 size_t *size);
+void bri_connection_done(brood_connection *connection);
+bool bri_connection_pending(const brood_connection *connection);
+brood_status bri_connection_write_some(brood_connection *connection, const void *data, size_t size,
+                                       size_t *written);
+
+/*
  * For fork, which copies the descriptors of all connections: closes those that are in none of the
  * values (arguments of the child), so that the other ends learn of an end as they do under every
  * other start method. In the child, before anything else; the lock is held across the fork.

@@ -47,10 +47,10 @@ static brood_status rebuild_thing(const brood_value *arguments, bri_transfer *tr
     return BROOD_OK;
 }
 
-static const bri_object_class thing_class = {"Thing", retain_thing, release_thing, reduce_thing,
-                                             rebuild_thing};
-static const bri_object_class other_class = {"Other", retain_thing, release_thing, reduce_thing,
-                                             rebuild_thing};
+static const bri_object_class thing_class = {"Thing",      retain_thing,  release_thing,
+                                             reduce_thing, rebuild_thing, NULL};
+static const bri_object_class other_class = {"Other",      retain_thing,  release_thing,
+                                             reduce_thing, rebuild_thing, NULL};
 
 static const bri_object_class *find_class(const char *name)
 {
