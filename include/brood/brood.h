@@ -5,6 +5,7 @@
 #define BROOD_BROOD_H
 
 #include <brood/connection.h>
+#include <brood/event.h>
 #include <brood/function.h>
 #include <brood/init.h>
 #include <brood/lock.h>
@@ -12,6 +13,8 @@
 #include <brood/pool.h>
 #include <brood/process.h>
 #include <brood/queue.h>
+#include <brood/rlock.h>
+#include <brood/semaphore.h>
 #include <brood/status.h>
 #include <brood/time.h>
 #include <brood/value.h>

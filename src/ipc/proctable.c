@@ -91,13 +91,17 @@ bool bri_owner_check(bri_owner owner)
     return true;
 }
 
-bool bri_owner_check_sometimes(bri_owner owner)
+/* Whether it is time to ask the system again; for one of those who ask. */
+static bool is_check_due(bri_arena *arena)
 {
-    bri_arena *arena = bri_the_runtime.arena;
     int64_t now = brp_clock_now(), due = atomic_load(&arena->next_check);
     return now >= due &&
-           atomic_compare_exchange_strong(&arena->next_check, &due, now + CHECK_EVERY) &&
-           bri_owner_check(owner);
+           atomic_compare_exchange_strong(&arena->next_check, &due, now + CHECK_EVERY);
+}
+
+bool bri_owner_check_sometimes(bri_owner owner)
+{
+    return is_check_due(bri_the_runtime.arena) && bri_owner_check(owner);
 }
 
 void bri_proctable_look(void)
@@ -114,6 +118,12 @@ void bri_proctable_look(void)
         if (state_of(life) == BRI_SLOT_DEAD || runs_no_more(bri_slot_at(arena, slot)))
             bri_proctable_died(owner_of(slot, life));
     }
+}
+
+void bri_proctable_look_sometimes(void)
+{
+    if (is_check_due(bri_the_runtime.arena))
+        bri_proctable_look();
 }
 
 int64_t bri_owner_pid(bri_owner owner)

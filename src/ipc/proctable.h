@@ -52,6 +52,9 @@ bool bri_owner_check_sometimes(bri_owner owner);
  * know whom they wait for. */
 void bri_proctable_look(void);
 
+/* As bri_proctable_look, but only now and then: for those that try again and again. */
+void bri_proctable_look_sometimes(void);
+
 /* The pid of a process of the tree; 0 when it is dead or has not entered. */
 int64_t bri_owner_pid(bri_owner owner);
 

@@ -469,8 +469,9 @@ void bri_shared_release(void *handle)
     bri_arena *arena = bri_the_runtime.arena;
     shared_table *table = bri_the_runtime.shared;
     bri_mutex_lock(table->lock);
-    bool last = --object->uses == 0;
     bri_holder *holder = object->holder;
+    bool owes = object->class->keeps_debtors && holder != NULL && atomic_load(&holder->held) != 0;
+    bool last = --object->uses == 0 && !owes;
     if (last)
         remove_local(table, object);
     bri_mutex_unlock(table->lock);

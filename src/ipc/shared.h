@@ -42,6 +42,9 @@ struct bri_shared_class {
     bri_object_class type; /* its name, and the functions below; rebuild is the class's own */
     uint32_t kind;         /* its number in the arena, 1 to 31 */
     size_t local_size;     /* of the local struct, which begins with a bri_shared */
+    /* A process that lets the object go while its record's `held` is not 0 stays a holder, without
+     * a handle, until it ends, or has got the object again and has none when it lets it go. */
+    bool keeps_debtors;
     /* Any may be NULL. The local side of a new attachment (also after fork, again), and its end. */
     brood_status (*open)(bri_shared *object);
     void (*close)(bri_shared *object);

@@ -1,12 +1,8 @@
 /* sync/lock.c - the public lock: a latch of the arena that anybody may unlock. */
 #include <brood/lock.h>
 
-#include "ipc/latch.h"
-#include "ipc/shared.h"
-#include "platform/clock.h"
+#include "sync/locks.h"
 #include "sync/sync.h"
-
-enum { LOCK_KIND = 1 };
 
 /* In the arena. */
 typedef struct lock_body {
@@ -23,26 +19,21 @@ static brood_status rebuild_lock(const brood_value *arguments, bri_transfer *tra
                                  void **object);
 static brood_status open_lock(bri_shared *object);
 
-static const bri_shared_class lock_class = {
+const bri_shared_class bri_lock_class = {
     .type = {.name = "Lock",
              .retain = bri_shared_retain,
              .release = bri_shared_release,
              .reduce = bri_shared_reduce,
              .rebuild = rebuild_lock},
-    .kind = LOCK_KIND,
+    .kind = BRI_LOCK_KIND,
     .local_size = sizeof(brood_lock),
     .open = open_lock,
 };
 
-brood_status bri_sync_start(void)
-{
-    return bri_shared_class_add(&lock_class);
-}
-
 static brood_status rebuild_lock(const brood_value *arguments, bri_transfer *transfer,
                                  void **object)
 {
-    return bri_shared_rebuild(&lock_class, arguments, transfer, object);
+    return bri_shared_rebuild(&bri_lock_class, arguments, transfer, object);
 }
 
 static brood_status open_lock(bri_shared *object)
@@ -55,7 +46,7 @@ brood_status brood_lock_create(brood_lock **lock)
 {
     bri_shared *made;
     BROOD_TRY(
-        bri_shared_create(&lock_class, sizeof(lock_body), "create a lock", NULL, NULL, &made));
+        bri_shared_create(&bri_lock_class, sizeof(lock_body), "create a lock", NULL, NULL, &made));
     *lock = (brood_lock *)made;
     return BROOD_OK;
 }
@@ -65,8 +56,7 @@ static brood_status acquire_slowly(brood_lock *lock, brood_ms timeout)
     BROOD_TRY(bri_shared_check(lock, "acquire a lock"));
     if (timeout == 0)
         return bri_latch_try_dead(lock->latch);
-    bri_deadline deadline = timeout < 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
-    return bri_latch_wait(lock->latch, &lock->spin, deadline);
+    return bri_latch_wait(lock->latch, &lock->spin, bri_deadline_from_now(timeout));
 }
 
 brood_status brood_lock_acquire(brood_lock *lock, brood_ms timeout)
@@ -106,7 +96,18 @@ brood_value brood_lock_value(brood_lock *lock)
 brood_status brood_get_lock(const brood_value *value, brood_lock **lock)
 {
     bri_shared *object;
-    BROOD_TRY(bri_shared_get(&lock_class, value, &object));
+    BROOD_TRY(bri_shared_get(&bri_lock_class, value, &object));
     *lock = (brood_lock *)object;
     return BROOD_OK;
+}
+
+bri_latch *bri_lock_latch(brood_lock *lock)
+{
+    return lock == NULL || lock->shared.body == NULL ? NULL : lock->latch;
+}
+
+bool bri_lock_is_mine(brood_lock *lock)
+{
+    bri_latch *latch = bri_lock_latch(lock);
+    return latch != NULL && (atomic_load(latch) & BRI_OWNER_MASK) == bri_owner_me();
 }

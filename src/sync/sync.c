@@ -1,0 +1,15 @@
+/* sync/sync.c - the classes of the layer. */
+#include "sync/sync.h"
+
+brood_status bri_sync_start(void)
+{
+    static const bri_shared_class *const classes[] = {
+        &bri_lock_class,
+        &bri_rlock_class,
+        &bri_semaphore_class,
+        &bri_event_class,
+    };
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        BROOD_TRY(bri_shared_class_add(classes[i]));
+    return BROOD_OK;
+}
