@@ -10,8 +10,14 @@
 
 #include "queue/ring.h"
 
-/* Takes a block and copies the bytes into it. */
+/* Takes a block for `size` bytes, of any content; the other also copies them into it. */
+brood_status bri_parcel_reserve(bri_ring_view *view, uint64_t size, uint64_t *block);
 brood_status bri_parcel_make(bri_ring_view *view, const void *data, size_t size, uint64_t *block);
+
+/* The block of this process whose bytes begin there: one that it has reserved, with its size, or
+ * taken; 0: there is none. */
+uint64_t bri_parcel_reserved(const bri_ring_view *view, const void *data, uint64_t *size);
+uint64_t bri_parcel_taken(const bri_ring_view *view, const void *data);
 
 /* The block is no longer this process's: right before its label becomes a message. */
 void bri_parcel_post(bri_ring_view *view, uint64_t block);
@@ -32,5 +38,8 @@ uint64_t bri_parcel_weight(uint64_t size);
 
 /* A process that used the ring has died: frees what was its own. May be cut off and done again. */
 void bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder);
+
+/* This process has the queue no more: the same for what it still has in hand. */
+void bri_parcels_leave(bri_ring_view *view);
 
 #endif /* BRI_PARCEL_H */

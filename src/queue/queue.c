@@ -1,12 +1,10 @@
 /*
- * queue/queue.c - the public queue: values and bytes to and from a ring of the arena.
+ * queue/queue.c - the public queue: the object, values to and from a ring of the arena, closing.
  *
  * Values are pickled before the ring's latch is taken, and read after it was given back, so that
  * nobody waits for another's pickling.
  */
 #include "queue/queue.h"
-
-#include <brood/queue.h>
 
 #include <string.h>
 
@@ -14,23 +12,17 @@
 #include "core/transfer.h"
 #include "data/heap.h"
 #include "data/pickle.h"
-#include "queue/parcel.h"
+#include "queue/account.h"
+#include "queue/local.h"
 
 enum {
     QUEUE_KIND = 8,
-    LEAST_HINT = 64,
-    KEPT_SCRATCH = 64 << 10 /* bytes that a handle keeps for its next pickle */
+    KEPT_SCRATCH = 64 << 10, /* bytes that a handle keeps for its next pickle */
+    BATCH = 64,              /* messages that are put or taken in one step, and their bytes */
+    BATCH_ROOM = 64 << 10
 };
 
 #define DEFAULT_LIMIT (UINT64_C(64) << 20)
-
-struct brood_queue {
-    bri_shared shared;
-    bri_ring_view view;
-    _Atomic size_t hint;         /* bytes of the last message taken */
-    atomic_flag is_scratch_used; /* by a thread */
-    bri_buffer scratch;
-};
 
 /* ---- the object ---- */
 
@@ -42,14 +34,18 @@ static brood_status open_queue(bri_shared *object)
     brood_queue *queue = (brood_queue *)object;
     queue->view = (bri_ring_view){
         .arena = bri_the_runtime.arena, .ring = object->body, .holder = object->holder};
-    atomic_store(&queue->hint, LEAST_HINT);
+    atomic_store(&queue->hint, BRI_LEAST_HINT);
     atomic_flag_clear(&queue->is_scratch_used);
+    bri_account_enter(&queue->view);
     return BROOD_OK;
 }
 
 static void close_queue(bri_shared *object)
 {
-    bri_buffer_fini(&((brood_queue *)object)->scratch);
+    brood_queue *queue = (brood_queue *)object;
+    bri_account_leave(&queue->view);
+    bri_parcels_leave(&queue->view);
+    bri_buffer_fini(&queue->scratch);
 }
 
 static void destroy_body(bri_arena *arena, void *body)
@@ -59,6 +55,7 @@ static void destroy_body(bri_arena *arena, void *body)
 
 static void sweep_holder(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder)
 {
+    bri_account_sweep(arena, body, holder);
     bri_parcels_sweep(arena, body, dead, holder);
 }
 
@@ -90,9 +87,12 @@ static brood_status rebuild_queue(const brood_value *arguments, bri_transfer *tr
 static brood_status fill_body(bri_arena *arena, void *body, const void *context)
 {
     const brood_queue_options *options = context;
-    uint64_t maxsize = options->maxsize == 0 ? UINT64_MAX : options->maxsize;
-    uint64_t limit = options->memory_limit == 0 ? DEFAULT_LIMIT : options->memory_limit;
-    return bri_ring_fill(arena, body, maxsize, limit);
+    bri_ring *ring = body;
+    ring->maxsize = options->maxsize == 0 ? UINT64_MAX : options->maxsize;
+    ring->memory_limit = options->memory_limit == 0 ? DEFAULT_LIMIT : options->memory_limit;
+    ring->is_joinable = options->joinable;
+    ring->ends = options->ends_with_producers;
+    return bri_ring_fill(arena, ring);
 }
 
 brood_status brood_queue_create(brood_queue **queue, const brood_queue_options *options)
@@ -103,6 +103,16 @@ brood_status brood_queue_create(brood_queue **queue, const brood_queue_options *
                                 options == NULL ? &defaults : options, &made));
     *queue = (brood_queue *)made;
     return BROOD_OK;
+}
+
+brood_status brood_joinable_queue_create(brood_queue **queue, size_t maxsize)
+{
+    return brood_queue_create(queue, &(brood_queue_options){.maxsize = maxsize, .joinable = true});
+}
+
+brood_status brood_simple_queue_create(brood_queue **queue)
+{
+    return brood_queue_create(queue, NULL);
 }
 
 void brood_queue_destroy(brood_queue *queue)
@@ -123,8 +133,7 @@ brood_status brood_get_queue(const brood_value *value, brood_queue **queue)
     return BROOD_OK;
 }
 
-/* The outcomes that are no failures have no message; the others get theirs here. */
-static brood_status describe(brood_status status, const char *what)
+brood_status bri_queue_describe(brood_status status, const char *what)
 {
     if (status == BROOD_ECLOSED)
         return bri_fail(status, "could not %s a queue: it is closed", what);
@@ -135,65 +144,164 @@ static brood_status describe(brood_status status, const char *what)
 
 /* ---- putting ---- */
 
-brood_status brood_queue_put_bytes(brood_queue *queue, const void *data, size_t size,
-                                   brood_ms timeout)
+brood_status bri_queue_put_letters(brood_queue *queue, const bri_letter *letters, size_t n,
+                                   size_t *n_put, bri_patience *patience)
 {
-    if (queue == NULL || queue->shared.body == NULL)
-        return bri_shared_check(queue, "put into a queue");
-    bri_patience patience = {.timeout = timeout};
-    return describe(bri_ring_put(&queue->view, BRI_MESSAGE_BYTES, data, size, &patience),
-                    "put into");
+    return bri_queue_describe(bri_ring_put(&queue->view, letters, n, n_put, patience), "put into");
 }
 
-static brood_status put_pickle(brood_queue *queue, const brood_value *value, bri_buffer *buffer,
+brood_status bri_queue_put_one(brood_queue *queue, uint32_t kind, const void *data, size_t size,
                                bri_patience *patience)
+{
+    bri_letter letter;
+    size_t n;
+    if (size <= BRI_INLINE_MOST) {
+        bri_letter_write(&letter, kind, data, size);
+        return bri_queue_put_letters(queue, &letter, 1, &n, patience);
+    }
+    uint64_t block;
+    BROOD_TRY(bri_queue_describe(bri_parcel_make(&queue->view, data, size, &block), "put into"));
+    bri_letter_label(&letter, kind, block, size);
+    brood_status status = bri_queue_put_letters(queue, &letter, 1, &n, patience);
+    if (status == BROOD_OK)
+        bri_parcel_posted(&queue->view, block);
+    else
+        bri_parcel_end(&queue->view, block);
+    return status;
+}
+
+/* Appends a pickle to the buffer; on failure it is as before. */
+static brood_status write_value(const brood_value *value, bri_buffer *buffer)
 {
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
-    buffer->length = 0;
-    BROOD_TRY(bri_pickle_write(value, &options, buffer));
-    return describe(
-        bri_ring_put(&queue->view, BRI_MESSAGE_VALUE, buffer->data, buffer->length, patience),
-        "put into");
+    size_t before = buffer->length;
+    brood_status status = bri_pickle_write(value, &options, buffer);
+    if (status != BROOD_OK)
+        buffer->length = before;
+    return status;
 }
 
-/* Into the handle's own memory, unless another thread uses it. */
-static brood_status put_value(brood_queue *queue, const brood_value *value, bri_patience *patience)
+/* The handle's own memory, unless another thread uses it. */
+static bri_buffer *borrow_scratch(brood_queue *queue, bri_buffer *own)
 {
-    bri_buffer own = {0};
-    bool is_free = !atomic_flag_test_and_set(&queue->is_scratch_used);
-    bri_buffer *buffer = is_free ? &queue->scratch : &own;
-    brood_status status = put_pickle(queue, value, buffer, patience);
-    if (buffer->capacity > KEPT_SCRATCH || !is_free)
+    bri_buffer *buffer = atomic_flag_test_and_set(&queue->is_scratch_used) ? own : &queue->scratch;
+    buffer->length = 0;
+    return buffer;
+}
+
+static void return_scratch(brood_queue *queue, bri_buffer *buffer)
+{
+    bool is_own = buffer != &queue->scratch;
+    if (is_own || buffer->capacity > KEPT_SCRATCH)
         bri_buffer_fini(buffer);
-    if (is_free)
+    if (!is_own)
         atomic_flag_clear(&queue->is_scratch_used);
-    return status;
 }
 
 brood_status brood_queue_put(brood_queue *queue, brood_value value, brood_ms timeout)
 {
     bri_patience patience = {.timeout = timeout};
-    brood_status status = bri_shared_check(queue, "put into a queue");
-    if (status == BROOD_OK)
-        status = put_value(queue, &value, &patience);
+    brood_status status = bri_queue_check(queue, "put into a queue");
+    if (status == BROOD_OK) {
+        bri_buffer own = {0}, *buffer = borrow_scratch(queue, &own);
+        status = write_value(&value, buffer);
+        if (status == BROOD_OK)
+            status = bri_queue_put_one(queue, BRI_MESSAGE_VALUE, buffer->data, buffer->length,
+                                       &patience);
+        return_scratch(queue, buffer);
+    }
     brood_value_clear(&value);
+    return status;
+}
+
+/* Pickles of some values, up to BATCH and about BATCH_ROOM: where each ends in the buffer. */
+typedef struct batch {
+    bri_buffer *buffer;
+    size_t ends[BATCH];
+    size_t n;
+} batch;
+
+/* Long ones stay alone. */
+static brood_status fill_batch(batch *all, const brood_value *values, size_t n)
+{
+    all->n = 0;
+    all->buffer->length = 0;
+    while (all->n < n && all->n < BATCH && all->buffer->length < BATCH_ROOM) {
+        size_t start = all->buffer->length;
+        BROOD_TRY(write_value(&values[all->n], all->buffer));
+        bool is_long = all->buffer->length - start > BRI_INLINE_MOST;
+        if (is_long && all->n != 0)
+            return BROOD_OK;
+        all->ends[all->n++] = all->buffer->length;
+        if (is_long)
+            return BROOD_OK;
+    }
+    return BROOD_OK;
+}
+
+static brood_status put_batch(brood_queue *queue, const batch *all, size_t *n_put,
+                              bri_patience *patience)
+{
+    bri_letter letters[BATCH];
+    *n_put = 0;
+    if (all->ends[0] > BRI_INLINE_MOST) {
+        brood_status status =
+            bri_queue_put_one(queue, BRI_MESSAGE_VALUE, all->buffer->data, all->ends[0], patience);
+        *n_put = status == BROOD_OK;
+        return status;
+    }
+    for (size_t i = 0, start = 0; i < all->n; start = all->ends[i++])
+        bri_letter_write(&letters[i], BRI_MESSAGE_VALUE, all->buffer->data + start,
+                         all->ends[i] - start);
+    return bri_queue_put_letters(queue, letters, all->n, n_put, patience);
+}
+
+static brood_status put_values(brood_queue *queue, const brood_value *values, size_t n,
+                               size_t *n_put, bri_patience *patience)
+{
+    bri_buffer own = {0};
+    batch all = {.buffer = borrow_scratch(queue, &own)};
+    brood_status status = BROOD_OK;
+    *n_put = 0;
+    while (*n_put < n && status == BROOD_OK) {
+        size_t k = 0;
+        brood_status filled = fill_batch(&all, values + *n_put, n - *n_put);
+        if (all.n != 0)
+            status = put_batch(queue, &all, &k, patience);
+        *n_put += k;
+        if (status == BROOD_OK && filled != BROOD_OK)
+            status = filled;
+    }
+    return_scratch(queue, all.buffer);
+    return status;
+}
+
+brood_status brood_queue_put_many(brood_queue *queue, brood_value *values, size_t n,
+                                  brood_ms timeout, size_t *n_put)
+{
+    size_t unused;
+    bri_patience patience = {.timeout = timeout};
+    brood_status status = bri_queue_check(queue, "put into a queue");
+    if (status == BROOD_OK)
+        status = put_values(queue, values, n, n_put == NULL ? &unused : n_put, &patience);
+    for (size_t i = 0; i < n; i++)
+        brood_value_clear(&values[i]);
     return status;
 }
 
 /* ---- taking ---- */
 
-static brood_status read_value(const void *data, uint64_t size, brood_value *value)
+static brood_status decode(const brood_queue *queue, const void *data, const bri_message *message,
+                           brood_value *value)
 {
-    struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
-    bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
-    return bri_pickle_read(data, (size_t)size, &options, value, NULL);
-}
-
-static brood_status decode(const void *data, const bri_message *message, brood_value *value)
-{
-    if ((message->kind & BRI_MESSAGE_VALUE) != 0)
-        return read_value(data, message->size, value);
+    if (message->block != 0)
+        data = bri_parcel_data(queue->view.arena, message->block);
+    if ((message->kind & BRI_MESSAGE_VALUE) != 0) {
+        struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
+        bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
+        return bri_pickle_read(data, (size_t)message->size, &options, value, NULL);
+    }
     brood_value bytes = brood_bytes(data, (size_t)message->size);
     if (bytes.kind == BROOD_INVALID)
         return bri_fail_invalid(&bytes);
@@ -201,107 +309,66 @@ static brood_status decode(const void *data, const bri_message *message, brood_v
     return BROOD_OK;
 }
 
+brood_status bri_queue_take_one(brood_queue *queue, const bri_wish *wish, bri_message *message,
+                                bri_patience *patience)
+{
+    size_t n;
+    return bri_ring_take(&queue->view, wish, message, 1, &n, patience);
+}
+
 brood_status brood_queue_get(brood_queue *queue, brood_value *value, brood_ms timeout)
 {
     unsigned char data[BRI_INLINE_MOST];
     bri_message message;
     bri_patience patience = {.timeout = timeout};
-    bri_wish wish = {true, true, data, sizeof data, SIZE_MAX};
-    BROOD_TRY(bri_shared_check(queue, "get from a queue"));
-    BROOD_TRY(describe(bri_ring_take(&queue->view, &wish, &message, &patience), "get from"));
-    if (message.block == 0)
-        return decode(data, &message, value);
-    const void *there = bri_parcel_data(queue->view.arena, message.block);
-    brood_status status = decode(there, &message, value);
-    bri_parcel_end(&queue->view, message.block);
+    bri_wish wish = {
+        .bytes = true, .value = true, .data = data, .room = sizeof data, .block_room = SIZE_MAX};
+    BROOD_TRY(bri_queue_check(queue, "get from a queue"));
+    BROOD_TRY(
+        bri_queue_describe(bri_queue_take_one(queue, &wish, &message, &patience), "get from"));
+    brood_status status = decode(queue, data, &message, value);
+    if (message.block != 0)
+        bri_parcel_end(&queue->view, message.block);
     return status;
 }
 
-/* Memory of about the right size is taken before the message is, so that it is not lost when there
- * is none: as the last message was, then as this one turns out to be. */
-static brood_status take_bytes(brood_queue *queue, void **memory, bri_message *message,
-                               bri_patience *patience)
+/* One of several messages cannot be given back: when it cannot be read, an error stands in its
+ * place. */
+static void decode_or_tell(brood_queue *queue, const void *data, const bri_message *message,
+                           brood_value *value)
 {
-    bri_ring_view *view = &queue->view;
-    size_t room = atomic_load_explicit(&queue->hint, memory_order_relaxed);
-    for (;;) {
-        void *moved = bri_realloc(*memory, room);
-        if (moved == NULL)
-            return BROOD_ENOMEM;
-        *memory = moved;
-        bri_wish wish = {true, false, *memory, room, room};
-        brood_status status = bri_ring_take(view, &wish, message, patience);
-        if (status != BROOD_ETOOLONG)
-            return status;
-        if (message->size > SIZE_MAX)
-            return bri_fail(BROOD_ENOMEM, "could not allocate %llu bytes",
-                            (unsigned long long)message->size);
-        room = (size_t)message->size;
-    }
-}
-
-static brood_status describe_take(brood_status status, const bri_message *message, size_t room)
-{
-    if (status == BROOD_ETYPE)
-        return bri_fail(status, "could not get bytes from a queue: the first message is a value");
-    if (status == BROOD_ETOOLONG)
-        return bri_fail(status,
-                        "could not get bytes from a queue: the first message has %llu, there is "
-                        "room for %zu",
-                        (unsigned long long)message->size, room);
-    return describe(status, "get from");
-}
-
-/* The bytes of a message that came in a block. */
-static void copy_parcel(brood_queue *queue, void *data, const bri_message *message)
-{
-    memcpy(data, bri_parcel_data(queue->view.arena, message->block), (size_t)message->size);
-    bri_parcel_end(&queue->view, message->block);
-}
-
-static void remember_size(brood_queue *queue, uint64_t size)
-{
-    size_t hint = size < LEAST_HINT ? LEAST_HINT : (size_t)size;
-    if (hint <= BRI_INLINE_MOST && hint != atomic_load_explicit(&queue->hint, memory_order_relaxed))
-        atomic_store_explicit(&queue->hint, hint, memory_order_relaxed);
-}
-
-brood_status brood_queue_get_bytes(brood_queue *queue, void **data, size_t *size, brood_ms timeout)
-{
-    if (queue == NULL || queue->shared.body == NULL)
-        return bri_shared_check(queue, "get from a queue");
-    void *memory = NULL;
-    bri_message message;
-    bri_patience patience = {.timeout = timeout};
-    brood_status status = take_bytes(queue, &memory, &message, &patience);
-    if (status != BROOD_OK) {
-        bri_free(memory);
-        return describe_take(status, &message, 0);
-    }
-    if (message.block != 0)
-        copy_parcel(queue, memory, &message);
-    remember_size(queue, message.size);
-    *data = memory;
-    *size = (size_t)message.size;
-    return BROOD_OK;
-}
-
-brood_status brood_queue_get_bytes_into(brood_queue *queue, void *data, size_t room, size_t *size,
-                                        brood_ms timeout)
-{
-    if (queue == NULL || queue->shared.body == NULL)
-        return bri_shared_check(queue, "get from a queue");
-    bri_message message;
-    bri_patience patience = {.timeout = timeout};
-    bri_wish wish = {true, false, data, room, room};
-    brood_status status = bri_ring_take(&queue->view, &wish, &message, &patience);
-    if (status == BROOD_OK || status == BROOD_ETOOLONG)
-        *size = (size_t)message.size;
+    brood_status status = decode(queue, data, message, value);
     if (status != BROOD_OK)
-        return describe_take(status, &message, room);
-    if (message.block != 0)
-        copy_parcel(queue, data, &message);
-    return BROOD_OK;
+        *value = brood_error_value(brood_status_name(status), brood_last_error()->message);
+    if (message->block != 0)
+        bri_parcel_end(&queue->view, message->block);
+}
+
+brood_status brood_queue_get_many(brood_queue *queue, brood_value *values, size_t room, size_t *n,
+                                  brood_ms timeout)
+{
+    bri_message messages[BATCH];
+    bri_patience patience = {.timeout = timeout};
+    BROOD_TRY(bri_queue_check(queue, "get from a queue"));
+    if (room == 0)
+        return bri_fail(BROOD_EINVALID, "could not get from a queue: there is room for 0 messages");
+    unsigned char *data = bri_alloc(BATCH_ROOM);
+    if (data == NULL)
+        return BROOD_ENOMEM;
+    bri_wish wish = {
+        .bytes = true, .value = true, .data = data, .room = BATCH_ROOM, .block_room = SIZE_MAX};
+    size_t got = 0, used = 0;
+    brood_status status = bri_queue_describe(
+        bri_ring_take(&queue->view, &wish, messages, room < BATCH ? room : BATCH, &got, &patience),
+        "get from");
+    for (size_t i = 0; i < got; i++) {
+        decode_or_tell(queue, data + used, &messages[i], &values[i]);
+        used += messages[i].block == 0 ? (size_t)messages[i].size : 0;
+    }
+    bri_free(data);
+    if (status == BROOD_OK)
+        *n = got;
+    return status;
 }
 
 /* ---- asking and closing ---- */
@@ -326,4 +393,69 @@ void brood_queue_close(brood_queue *queue)
 {
     if (queue != NULL && queue->shared.body != NULL)
         bri_ring_close(&queue->view);
+}
+
+void brood_queue_finish(brood_queue *queue)
+{
+    if (queue != NULL && queue->shared.body != NULL)
+        bri_account_finish(&queue->view);
+}
+
+brood_status brood_queue_discard(brood_queue *queue, size_t *n_discarded)
+{
+    bri_message messages[BATCH];
+    bri_patience patience = {.timeout = 0};
+    bri_wish wish = {.nothing = true};
+    BROOD_TRY(bri_queue_check(queue, "discard the messages of a queue"));
+    size_t left = (size_t)bri_ring_size(queue->view.ring), all = 0, n = 0;
+    /* Those that are there now: others may be putting all the time. */
+    while (left > 0 && bri_ring_take(&queue->view, &wish, messages, left < BATCH ? left : BATCH, &n,
+                                     &patience) == BROOD_OK) {
+        for (size_t i = 0; i < n; i++)
+            if (messages[i].block != 0)
+                bri_parcel_end(&queue->view, messages[i].block);
+        all += n;
+        left -= n;
+    }
+    if (n_discarded != NULL)
+        *n_discarded = all;
+    return BROOD_OK;
+}
+
+/* ---- joining ---- */
+
+static brood_status check_joinable(brood_queue *queue, const char *what)
+{
+    BROOD_TRY(bri_queue_check(queue, what));
+    if (queue->view.ring->is_joinable)
+        return BROOD_OK;
+    return bri_fail(BROOD_ESTATE, "could not %s: it was not created as joinable", what);
+}
+
+brood_status brood_queue_task_done(brood_queue *queue)
+{
+    BROOD_TRY(check_joinable(queue, "finish a task of a queue"));
+    brood_status status = bri_account_task_done(&queue->view);
+    if (status == BROOD_ESTATE)
+        return bri_fail(status, "could not finish a task of a queue: there are no more than were "
+                                "finished already");
+    return status;
+}
+
+brood_status brood_queue_join(brood_queue *queue, brood_ms timeout)
+{
+    bri_patience patience = {.timeout = timeout};
+    BROOD_TRY(check_joinable(queue, "join a queue"));
+    brood_status status = bri_account_join(&queue->view, &patience);
+    if (status == BROOD_EOWNERDIED)
+        return bri_fail(status, "joined a queue, but processes that had taken messages are gone "
+                                "without having finished them");
+    return status;
+}
+
+size_t brood_queue_unfinished(brood_queue *queue)
+{
+    return queue == NULL || queue->shared.body == NULL || !queue->view.ring->is_joinable
+               ? 0
+               : (size_t)bri_ring_unfinished(queue->view.ring);
 }
