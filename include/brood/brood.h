@@ -8,6 +8,7 @@
 #include <brood/event.h>
 #include <brood/function.h>
 #include <brood/init.h>
+#include <brood/listener.h>
 #include <brood/lock.h>
 #include <brood/pickle.h>
 #include <brood/pool.h>

@@ -54,7 +54,8 @@ BROOD_API brood_status brood_connection_send(brood_connection *connection, brood
  * Errors:  BROOD_EEOF the other end is closed or its process died, and everything sent before was
  *          received (no message text); BROOD_ETIMEDOUT; BROOD_EFORMAT the message is no pickle (it
  *          is gone, the connection goes on), or what came is no message (it is broken);
- *          BROOD_EBROKEN the end came inside of a message; BROOD_ETOOLONG over 1 GiB, broken;
+ *          BROOD_EBROKEN the end came inside of a message; BROOD_ETOOLONG over the connection's
+ *          limit (1 GiB), broken;
  *          BROOD_ECLOSED something in the message has ended, or the connection is closed;
  *          BROOD_ESTATE it only sends; BROOD_ENOMEM; BROOD_EINVALID.
  * Blocks:  up to `timeout` milliseconds.
@@ -70,8 +71,8 @@ BROOD_API brood_status brood_connection_send_bytes(brood_connection *connection,
 
 /*
  * Receives a message as it is into new memory for brood_free. A message of more than `limit` bytes
- * (0: 1 GiB) is BROOD_ETOOLONG and the connection can no longer be read; it can still be written.
- * Memory is taken as bytes arrive, not because a message says how long it is.
+ * (0: the connection's limit) is BROOD_ETOOLONG and the connection can no longer be read; it can
+ * still be written. Memory is taken as bytes arrive, not because a message says how long it is.
  *
  * Otherwise as brood_connection_recv. Python: recv_bytes(maxlength).
  */
@@ -98,9 +99,36 @@ BROOD_API brood_status brood_connection_recv_bytes_into(brood_connection *connec
  */
 BROOD_API brood_status brood_connection_poll(brood_connection *connection, brood_ms timeout);
 
-/* The descriptor or HANDLE; still owned by the connection, which may have read ahead of what it has
- * given out. -1 when it is closed. Python: fileno(). */
+/*
+ * Sets the most bytes that a received message may have, 0 for 1 GiB, the size that a new connection
+ * has. The limit that brood_connection_recv_bytes is given stands in its place.
+ *
+ * Messages of any size can be sent and, where this allows it, received: those of 2 GiB and more
+ * have Python's long header.
+ *
+ * Threads: safe.
+ */
+BROOD_API void brood_connection_set_limit(brood_connection *connection, uint64_t limit);
+
+/* The descriptor, HANDLE or SOCKET; still owned by the connection, which may have read ahead of
+ * what it has given out. -1 when it is closed. Python: fileno(). */
 BROOD_API intptr_t brood_connection_fileno(const brood_connection *connection);
+
+/*
+ * Tells who is at the other end of a connection of this machine: the process, and its user, as the
+ * system saw them when the two ends were connected (for a pipe: who made it). `user` becomes the
+ * user's id in digits on POSIX and the SID ("S-1-5-...") on Windows, cut to `room` bytes with the
+ * NUL; 200 are enough. What the system does not know is 0 or "". Either output may be NULL (with a
+ * `room` of 0).
+ *
+ * Errors:  BROOD_ENOTSUP it leads to another machine (TCP); BROOD_EOS; BROOD_ECLOSED;
+ *          BROOD_EINVALID.
+ * Blocks:  no.
+ * Threads: safe.
+ * Python:  none.
+ */
+BROOD_API brood_status brood_connection_peer(const brood_connection *connection, int64_t *pid,
+                                             char *user, size_t room);
 
 /* The directions. They stay as they were after closing. Python: readable, writable. */
 BROOD_API bool brood_connection_is_readable(const brood_connection *connection);

@@ -7,6 +7,7 @@
 #include "ipc/connection.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -17,6 +18,7 @@
 #include "ipc/frame.h"
 #include "ipc/shared.h"
 #include "platform/clock.h"
+#include "platform/local.h"
 
 enum { KEPT_SCRATCH = 64 << 10 /* bytes that a connection keeps for its next pickle */ };
 
@@ -26,7 +28,9 @@ struct brood_connection {
     atomic_int references;
     bool kept;                         /* by bri_connections_keep_only */
     brood_connection *previous, *next; /* under the lock of bri_connections */
-    brp_handle stream;                 /* BRP_NO_HANDLE when closed */
+    brp_channel channel;               /* BRP_NO_CHANNEL when closed */
+    bool is_foreign;                   /* the other end may be anybody who has the key */
+    _Atomic uint64_t limit;            /* of a message's bytes */
     bool readable;
     bool writable;
     bri_mutex *read_lock;
@@ -40,6 +44,7 @@ struct brood_connection {
 struct bri_connections {
     bri_mutex *lock;
     brood_connection *first;
+    bri_open_thing *things;
 };
 
 /* ---- making and ending ---- */
@@ -71,7 +76,7 @@ static void unlink_connection(brood_connection *connection)
 static void free_connection(brood_connection *connection)
 {
     unlink_connection(connection);
-    brp_handle_close(&connection->stream);
+    brp_channel_close(&connection->channel);
     bri_mutex_destroy(connection->read_lock);
     bri_mutex_destroy(connection->write_lock);
     bri_frame_fini(&connection->reader);
@@ -79,17 +84,19 @@ static void free_connection(brood_connection *connection)
     bri_free(connection);
 }
 
-brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
-                                   bool writable)
+static brood_status create_connection(brood_connection **connection, brp_channel channel,
+                                      bool readable, bool writable)
 {
     brood_connection *made = bri_calloc(1, sizeof *made);
     if (made == NULL) {
-        brp_handle_close(&stream);
+        brp_channel_close(&channel);
         return BROOD_ENOMEM;
     }
     atomic_init(&made->references, 1);
+    atomic_init(&made->limit, DEFAULT_LIMIT);
+    made->channel = channel;
     link_connection(made);
-    made->stream = stream;
+    made->reader.takes_handles = channel.kind == BRP_CHANNEL_STREAM;
     made->readable = readable;
     made->writable = writable;
     brood_status status = bri_mutex_create(&made->read_lock);
@@ -100,6 +107,32 @@ brood_status bri_connection_create(brood_connection **connection, brp_handle str
     else
         *connection = made;
     return status;
+}
+
+brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
+                                   bool writable)
+{
+    return create_connection(connection, (brp_channel){stream, BRP_CHANNEL_STREAM}, readable,
+                             writable);
+}
+
+brood_status bri_connection_adopt(brood_connection **connection, brp_channel channel,
+                                  bri_frame_reader *reader, uint64_t limit)
+{
+    brood_connection *made;
+    brood_status status = create_connection(&made, channel, true, true);
+    if (status != BROOD_OK) {
+        bri_frame_fini(reader);
+        return status;
+    }
+    bool takes_handles = made->reader.takes_handles;
+    made->reader = *reader;
+    made->reader.takes_handles = takes_handles;
+    made->is_foreign = true;
+    brood_connection_set_limit(made, limit);
+    *reader = (bri_frame_reader){0};
+    *connection = made;
+    return BROOD_OK;
 }
 
 brood_status brood_pipe(brood_connection **first, brood_connection **second, bool duplex)
@@ -140,7 +173,7 @@ void brood_connection_close(brood_connection *connection)
 {
     if (connection == NULL)
         return;
-    brp_handle_close(&connection->stream);
+    brp_channel_close(&connection->channel);
     release_connection(connection);
 }
 
@@ -150,7 +183,7 @@ static brood_status check(const brood_connection *connection, bool able, const c
 {
     if (connection == NULL)
         return bri_fail(BROOD_EINVALID, "could not %s a connection: NULL is none", what);
-    if (!brp_handle_is_set(connection->stream))
+    if (!brp_handle_is_set(connection->channel.handle))
         return bri_fail(BROOD_ECLOSED, "could not %s a connection: it is closed", what);
     if (!able)
         return bri_fail(BROOD_ESTATE, "could not %s a connection: it goes the other way only",
@@ -173,20 +206,25 @@ static bri_deadline deadline_of(brood_ms timeout)
     return timeout < 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
 }
 
+/* Objects of the tree go to processes of the tree only. */
+static bri_pickle_options pickle_options(const brood_connection *connection, bri_transfer *transfer)
+{
+    if (connection->is_foreign)
+        return (bri_pickle_options){0};
+    return (bri_pickle_options){.transfer = transfer, .find_class = bri_class_find};
+}
+
 /* ---- sending ---- */
 
 /* Under write_lock: header and message in one go. */
 static brood_status write_message(brood_connection *connection, const void *data, size_t size,
                                   bri_deadline deadline)
 {
-    unsigned char header[BRI_FRAME_HEADER];
     if (connection->cut_off)
         return bri_fail(BROOD_EBROKEN, "could not write to a connection: an earlier message went "
                                        "out in part");
-    brp_bytes parts[2] = {{header, bri_frame_header(size, header)}, {data, size}};
     size_t written = 0;
-    brood_status status =
-        brp_stream_write_all(connection->stream, parts, size == 0 ? 1 : 2, &written, deadline);
+    brood_status status = bri_frame_write(connection->channel, data, size, &written, deadline);
     if (status != BROOD_OK && written != 0)
         connection->cut_off = true;
     return status;
@@ -208,7 +246,7 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
 {
     BROOD_TRY(check_write(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
-    bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
+    bri_pickle_options options = pickle_options(connection, &transfer);
     bri_mutex_lock(connection->write_lock);
     bri_buffer *buffer = &connection->scratch;
     bri_buffer_reset(buffer);
@@ -238,10 +276,10 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
     size_t size;
     BROOD_TRY(check_read(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
-    bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
+    bri_pickle_options options = pickle_options(connection, &transfer);
     bri_mutex_lock(connection->read_lock);
-    brood_status status = bri_frame_read(&connection->reader, connection->stream, DEFAULT_LIMIT,
-                                         &data, &size, deadline);
+    brood_status status = bri_frame_read(&connection->reader, connection->channel,
+                                         connection->limit, &data, &size, deadline);
     if (status == BROOD_OK) {
         status = bri_pickle_read(data, size, &options, value, NULL);
         bri_frame_done(&connection->reader);
@@ -265,8 +303,8 @@ brood_status brood_connection_recv_bytes(brood_connection *connection, size_t li
     bri_deadline deadline = deadline_of(timeout);
     bri_mutex_lock(connection->read_lock);
     brood_status status =
-        bri_frame_read(&connection->reader, connection->stream, limit == 0 ? DEFAULT_LIMIT : limit,
-                       &there, &length, deadline);
+        bri_frame_read(&connection->reader, connection->channel,
+                       limit == 0 ? connection->limit : limit, &there, &length, deadline);
     if (status == BROOD_OK)
         status = bri_frame_take(&connection->reader, data);
     if (status == BROOD_OK)
@@ -283,8 +321,8 @@ brood_status brood_connection_recv_bytes_into(brood_connection *connection, void
     BROOD_TRY(check_read(connection));
     bri_deadline deadline = deadline_of(timeout);
     bri_mutex_lock(connection->read_lock);
-    brood_status status = bri_frame_read(&connection->reader, connection->stream, DEFAULT_LIMIT,
-                                         &there, &length, deadline);
+    brood_status status = bri_frame_read(&connection->reader, connection->channel,
+                                         connection->limit, &there, &length, deadline);
     if (status == BROOD_OK) {
         *size = length;
         if (length > room) {
@@ -310,7 +348,7 @@ static const bri_deadline AT_ONCE = 0;
 brood_status bri_connection_next(brood_connection *connection, uint64_t limit, const void **data,
                                  size_t *size)
 {
-    return bri_frame_read(&connection->reader, connection->stream, limit, data, size, AT_ONCE);
+    return bri_frame_read(&connection->reader, connection->channel, limit, data, size, AT_ONCE);
 }
 
 void bri_connection_done(brood_connection *connection)
@@ -327,7 +365,7 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
                                        size_t *written)
 {
     brp_bytes part = {data, size};
-    return brp_stream_write_all(connection->stream, &part, 1, written, AT_ONCE);
+    return brp_channel_write_all(connection->channel, &part, 1, written, AT_ONCE);
 }
 
 /* ---- asking ---- */
@@ -338,7 +376,8 @@ brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch
     bri_mutex_lock(connection->read_lock);
     *is_ready = bri_frame_is_ready(&connection->reader);
     bri_mutex_unlock(connection->read_lock);
-    *watch = (brp_watch){connection->stream, BRP_WATCH_STREAM, false};
+    *watch =
+        (brp_watch){connection->channel.handle, brp_channel_watch_kind(connection->channel), false};
     return BROOD_OK;
 }
 
@@ -346,13 +385,38 @@ brood_status brood_connection_poll(brood_connection *connection, brood_ms timeou
 {
     brp_watch watch;
     bool is_ready;
+    bri_deadline deadline = deadline_of(timeout);
     BROOD_TRY(bri_connection_watch(connection, &watch, &is_ready));
-    return is_ready ? BROOD_OK : brp_stream_poll(connection->stream, deadline_of(timeout));
+    if (is_ready || connection->channel.kind != BRP_CHANNEL_MESSAGES)
+        return is_ready ? BROOD_OK : brp_channel_poll(connection->channel, deadline);
+    bri_mutex_lock(connection->read_lock);
+    brood_status status = bri_frame_poll(&connection->reader, connection->channel, deadline);
+    bri_mutex_unlock(connection->read_lock);
+    return status;
+}
+
+void brood_connection_set_limit(brood_connection *connection, uint64_t limit)
+{
+    if (connection != NULL)
+        atomic_store(&connection->limit, limit == 0 ? DEFAULT_LIMIT : limit);
 }
 
 intptr_t brood_connection_fileno(const brood_connection *connection)
 {
-    return connection == NULL ? BRP_NO_HANDLE.value : connection->stream.value;
+    return connection == NULL ? BRP_NO_HANDLE.value : connection->channel.handle.value;
+}
+
+brood_status brood_connection_peer(const brood_connection *connection, int64_t *pid, char *user,
+                                   size_t room)
+{
+    brp_peer peer;
+    BROOD_TRY(check(connection, true, "ask"));
+    BROOD_TRY(brp_channel_peer(connection->channel, &peer));
+    if (pid != NULL)
+        *pid = peer.pid;
+    if (room != 0)
+        snprintf(user, room, "%s", peer.user);
+    return BROOD_OK;
 }
 
 bool brood_connection_is_readable(const brood_connection *connection)
@@ -367,8 +431,8 @@ bool brood_connection_is_writable(const brood_connection *connection)
 
 /* ---- values ---- */
 
-/* The handle's number, the directions, and the bytes that were read and belong to messages that
- * nobody has taken yet. */
+/* The handle's number, the directions, what it is and whose, and the bytes that were read and
+ * belong to messages that nobody has taken yet. */
 static brood_status reduce_connection(void *object, bri_transfer *transfer, brood_value *arguments)
 {
     brood_connection *connection = object;
@@ -377,16 +441,17 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
     bri_mutex_lock(connection->read_lock);
     const bri_frame_reader *reader = &connection->reader;
     brood_status status =
-        reader->has_header
+        reader->has_header || reader->beside != NULL
             ? bri_fail(BROOD_ESTATE,
                        "could not send a connection: a part of a message was received from it")
-            : bri_transfer_add(transfer, connection->stream, &number);
+            : bri_transfer_add(transfer, connection->channel.handle, &number);
     brood_value tuple = {0};
     if (status == BROOD_OK) {
         const void *ahead =
             reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
-        tuple = brood_pack("(lbby)", number, connection->readable, connection->writable, ahead,
-                           reader->end - reader->begin);
+        tuple = brood_pack("(lbbibuy)", number, connection->readable, connection->writable,
+                           (int)connection->channel.kind, connection->is_foreign,
+                           (uint64_t)connection->limit, ahead, reader->end - reader->begin);
         if (tuple.kind == BROOD_INVALID)
             status = bri_fail_invalid(&tuple);
     }
@@ -404,16 +469,25 @@ static brood_status put_ahead(brood_connection *connection, const void *data, si
 static brood_status rebuild_connection(const brood_value *arguments, bri_transfer *transfer,
                                        void **object)
 {
-    int64_t number;
-    bool readable, writable;
+    int64_t number, kind;
+    uint64_t limit;
+    bool readable, writable, is_foreign;
     const void *ahead;
     size_t size;
-    brp_handle stream;
+    brp_handle handle;
     brood_connection *made;
-    BROOD_TRY(brood_unpack(arguments, "(ibby)", &number, &readable, &writable, &ahead, &size));
-    BROOD_TRY(bri_transfer_take(transfer, number, &stream));
-    BROOD_TRY(bri_connection_create(&made, stream, readable, writable));
-    brood_status status = put_ahead(made, ahead, size);
+    BROOD_TRY(brood_unpack(arguments, "(ibbibuy)", &number, &readable, &writable, &kind,
+                           &is_foreign, &limit, &ahead, &size));
+    if (kind < 0 || kind >= BRP_CHANNEL_KINDS)
+        return bri_fail(BROOD_EFORMAT, "could not use a connection: its kind is unknown");
+    BROOD_TRY(bri_transfer_take(transfer, number, &handle));
+    brp_channel channel = {handle, (brp_channel_kind)kind};
+    BROOD_TRY(create_connection(&made, channel, readable, writable));
+    made->is_foreign = is_foreign;
+    atomic_store(&made->limit, limit);
+    brood_status status = brp_channel_adopt(channel);
+    if (status == BROOD_OK)
+        status = put_ahead(made, ahead, size);
     if (status != BROOD_OK)
         brood_connection_close(made);
     else
@@ -484,9 +558,37 @@ void bri_connections_keep_only(const brood_value *arguments, const brood_value *
     keep(keywords);
     for (brood_connection *one = all->first; one != NULL; one = one->next) {
         if (!one->kept)
-            brp_handle_close(&one->stream);
+            brp_channel_close(&one->channel);
         one->kept = false;
     }
+    for (bri_open_thing *thing = all->things; thing != NULL; thing = thing->next)
+        thing->close_in_child(thing);
+}
+
+void bri_open_things_link(bri_open_thing *thing)
+{
+    struct bri_connections *all = bri_the_runtime.connections;
+    bri_mutex_lock(all->lock);
+    thing->previous = NULL;
+    thing->next = all->things;
+    if (all->things != NULL)
+        all->things->previous = thing;
+    all->things = thing;
+    bri_mutex_unlock(all->lock);
+}
+
+void bri_open_things_unlink(bri_open_thing *thing)
+{
+    struct bri_connections *all = bri_the_runtime.connections;
+    bri_mutex_lock(all->lock);
+    if (thing->next != NULL)
+        thing->next->previous = thing->previous;
+    if (thing->previous != NULL)
+        thing->previous->next = thing->next;
+    else if (all->things == thing)
+        all->things = thing->next;
+    thing->next = thing->previous = NULL;
+    bri_mutex_unlock(all->lock);
 }
 
 static brood_status start_connections(void)

@@ -8,11 +8,18 @@
 
 #include "base/deadline.h"
 #include "data/object.h"
+#include "ipc/frame.h"
 #include "platform/waitmany.h"
 
 /* Makes a connection of one end of a stream. The handle is moved in, also on failure. */
 brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
                                    bool writable);
+
+/* Makes a duplex connection of a channel whose beginning was read with `reader`; both are moved in,
+ * also on failure. Objects of this process tree do not go through it: who is at the other end is
+ * not known to be of the tree. `limit`: of messages; 0: 1 GiB. */
+brood_status bri_connection_adopt(brood_connection **connection, brp_channel channel,
+                                  bri_frame_reader *reader, uint64_t limit);
 
 /* What to wait for. True: a message (or the end) is there already, no wait is needed. Fails when
  * the connection is closed or cannot be read. */
@@ -48,6 +55,15 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
 void bri_connections_lock(void);
 void bri_connections_unlock(void);
 void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords);
+
+/* What else has handles that a forked child must not keep: listeners. `close` is called in the
+ * child for each that is linked. */
+typedef struct bri_open_thing {
+    struct bri_open_thing *previous, *next;
+    void (*close_in_child)(struct bri_open_thing *thing);
+} bri_open_thing;
+void bri_open_things_link(bri_open_thing *thing);
+void bri_open_things_unlink(bri_open_thing *thing);
 
 extern const bri_object_class bri_connection_class;
 

@@ -72,8 +72,62 @@ brood_status bri_frame_put_ahead(bri_frame_reader *reader, const void *data, siz
     return BROOD_OK;
 }
 
+static void close_all(brp_handle *handles, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        brp_handle_close(&handles[i]);
+}
+
+/* Keeps handles that came with the bytes just read. */
+static brood_status keep_handles(bri_frame_reader *reader, brp_handle *handles, size_t n)
+{
+    bri_frame_beside *beside = n > BRI_FRAME_HANDLES ? NULL : bri_calloc(1, sizeof *beside);
+    if (beside == NULL) {
+        close_all(handles, n < BRI_FRAME_HANDLES ? n : BRI_FRAME_HANDLES);
+        return bri_fail(break_off(reader, BROOD_EBROKEN),
+                        "could not read from a connection: %zu handles came and could not be kept",
+                        n);
+    }
+    beside->n = n;
+    memcpy(beside->handles, handles, n * sizeof handles[0]);
+    reader->beside = beside;
+    return BROOD_OK;
+}
+
+/* One read behind what is there. */
+static brood_status read_some(bri_frame_reader *reader, brp_channel channel, bri_deadline deadline)
+{
+    size_t got, left, n = 0;
+    unsigned char *to = reader->ahead + reader->end;
+    if (!reader->takes_handles) {
+        BROOD_TRY(brp_channel_read(channel, to, AHEAD - reader->end, &got, &left, deadline));
+        reader->end += got;
+        return BROOD_OK;
+    }
+    brp_handle handles[BRI_FRAME_HANDLES];
+    BROOD_TRY(brp_channel_read_with_handles(channel, to, AHEAD - reader->end, &got, handles,
+                                            BRI_FRAME_HANDLES, &n, deadline));
+    reader->end += got;
+    return n == 0 ? BROOD_OK : keep_handles(reader, handles, n);
+}
+
+/* Bytes of messages that are there. */
+static size_t there(const bri_frame_reader *reader)
+{
+    return reader->end - reader->begin - (reader->beside != NULL);
+}
+
+static brood_status fail_handles_inside(bri_frame_reader *reader)
+{
+    if (!reader->has_header && there(reader) == 0)
+        return bri_fail(BROOD_ESTATE,
+                        "could not read a message from a connection: a handle comes first");
+    return bri_fail(break_off(reader, BROOD_EFORMAT),
+                    "could not read from a connection: a handle came in the middle of a message");
+}
+
 /* Reads until `wanted` bytes are there, at most AHEAD. */
-static brood_status fill(bri_frame_reader *reader, brp_handle stream, size_t wanted,
+static brood_status fill(bri_frame_reader *reader, brp_channel channel, size_t wanted,
                          bri_deadline deadline)
 {
     BROOD_TRY(make_room(reader));
@@ -82,14 +136,13 @@ static brood_status fill(bri_frame_reader *reader, brp_handle stream, size_t wan
         reader->end -= reader->begin;
         reader->begin = 0;
     }
-    while (reader->end - reader->begin < wanted) {
-        size_t got;
-        brood_status status = brp_stream_read(stream, reader->ahead + reader->end,
-                                              AHEAD - reader->end, &got, deadline);
+    while (there(reader) < wanted) {
+        if (reader->beside != NULL)
+            return fail_handles_inside(reader);
+        brood_status status = read_some(reader, channel, deadline);
         if (status == BROOD_EEOF)
-            return at_end(reader, reader->end != reader->begin || reader->has_header);
+            return at_end(reader, there(reader) != 0 || reader->has_header);
         BROOD_TRY(status);
-        reader->end += got;
     }
     return BROOD_OK;
 }
@@ -98,12 +151,11 @@ static brood_status fill(bri_frame_reader *reader, brp_handle stream, size_t wan
 static bool take_header(bri_frame_reader *reader)
 {
     const unsigned char *at = reader->ahead + reader->begin;
-    size_t there = reader->end - reader->begin;
-    if (there < SHORT)
+    if (there(reader) < SHORT)
         return false;
     reader->size = big_endian(at, SHORT);
     bool is_long = reader->size == UINT32_MAX;
-    if (is_long && there < BRI_FRAME_HEADER)
+    if (is_long && there(reader) < BRI_FRAME_HEADER)
         return false;
     if (is_long)
         reader->size = big_endian(at + SHORT, BRI_FRAME_HEADER - SHORT);
@@ -114,11 +166,31 @@ static bool take_header(bri_frame_reader *reader)
     return true;
 }
 
-static brood_status read_header(bri_frame_reader *reader, brp_handle stream, bri_deadline deadline)
+/* Where messages have bounds of their own: the first bytes of the next, and how many it has. */
+static brood_status begin_message(bri_frame_reader *reader, brp_channel channel,
+                                  bri_deadline deadline)
+{
+    size_t got, left;
+    BROOD_TRY(make_room(reader));
+    reader->begin = reader->end = 0;
+    brood_status status = brp_channel_read(channel, reader->ahead, AHEAD, &got, &left, deadline);
+    if (status == BROOD_EEOF)
+        return at_end(reader, false);
+    BROOD_TRY(status);
+    reader->end = got;
+    reader->size = (uint64_t)got + left;
+    reader->has_header = true;
+    return BROOD_OK;
+}
+
+static brood_status read_header(bri_frame_reader *reader, brp_channel channel,
+                                bri_deadline deadline)
 {
     size_t wanted = SHORT;
+    if (!reader->has_header && channel.kind == BRP_CHANNEL_MESSAGES)
+        return begin_message(reader, channel, deadline);
     while (!reader->has_header) {
-        BROOD_TRY(fill(reader, stream, wanted, deadline));
+        BROOD_TRY(fill(reader, channel, wanted, deadline));
         if (!take_header(reader))
             wanted = BRI_FRAME_HEADER;
     }
@@ -129,8 +201,8 @@ static brood_status read_header(bri_frame_reader *reader, brp_handle stream, bri
     return BROOD_OK;
 }
 
-/* A long message: what is there of it, then the stream directly, in memory that doubles. */
-static brood_status read_body(bri_frame_reader *reader, brp_handle stream, bri_deadline deadline)
+/* A long message: what is there of it, then the channel directly, in memory that doubles. */
+static brood_status read_body(bri_frame_reader *reader, brp_channel channel, bri_deadline deadline)
 {
     bri_buffer *body = &reader->body;
     while (body->length < reader->size) {
@@ -138,14 +210,16 @@ static brood_status read_body(bri_frame_reader *reader, brp_handle stream, bri_d
         size_t step = body->length < FIRST_STEP ? FIRST_STEP : body->length;
         step = left < step ? (size_t)left : step;
         BROOD_TRY(bri_buffer_reserve(body, step));
-        size_t got = reader->end - reader->begin;
+        size_t got = there(reader);
         brood_status status = BROOD_OK;
         if (got != 0) {
             got = got < step ? got : step;
             memcpy(body->data + body->length, reader->ahead + reader->begin, got);
             reader->begin += got;
+        } else if (reader->beside != NULL) {
+            return fail_handles_inside(reader);
         } else {
-            status = brp_stream_read_all(stream, body->data + body->length, step, &got, deadline);
+            status = brp_channel_read_all(channel, body->data + body->length, step, &got, deadline);
         }
         body->length += got;
         if (status == BROOD_EEOF)
@@ -155,12 +229,12 @@ static brood_status read_body(bri_frame_reader *reader, brp_handle stream, bri_d
     return BROOD_OK;
 }
 
-brood_status bri_frame_read(bri_frame_reader *reader, brp_handle stream, uint64_t limit,
+brood_status bri_frame_read(bri_frame_reader *reader, brp_channel channel, uint64_t limit,
                             const void **data, size_t *size, bri_deadline deadline)
 {
     if (reader->broken != BROOD_OK)
         return fail_broken(reader);
-    BROOD_TRY(read_header(reader, stream, deadline));
+    BROOD_TRY(read_header(reader, channel, deadline));
     if (reader->size > limit || reader->size > SIZE_MAX)
         return bri_fail(break_off(reader, BROOD_ETOOLONG),
                         "could not read from a connection: a message of %llu bytes came, %llu is "
@@ -168,9 +242,9 @@ brood_status bri_frame_read(bri_frame_reader *reader, brp_handle stream, uint64_
                         (unsigned long long)reader->size, (unsigned long long)limit);
     bool fits = reader->size <= AHEAD;
     if (fits)
-        BROOD_TRY(fill(reader, stream, (size_t)reader->size, deadline));
+        BROOD_TRY(fill(reader, channel, (size_t)reader->size, deadline));
     else
-        BROOD_TRY(read_body(reader, stream, deadline));
+        BROOD_TRY(read_body(reader, channel, deadline));
     *data = fits ? reader->ahead + reader->begin : reader->body.data;
     *size = (size_t)reader->size;
     return BROOD_OK;
@@ -178,15 +252,62 @@ brood_status bri_frame_read(bri_frame_reader *reader, brp_handle stream, uint64_
 
 bool bri_frame_is_ready(const bri_frame_reader *reader)
 {
-    if (reader->broken != BROOD_OK)
+    if (reader->broken != BROOD_OK || reader->beside != NULL)
         return true;
     bri_frame_reader copy = *reader;
     if (!copy.has_header && (copy.ahead == NULL || !take_header(&copy)))
         return false;
     if (copy.broken != BROOD_OK)
         return true;
-    return copy.size <= AHEAD ? copy.end - copy.begin >= copy.size
-                              : copy.body.length + (copy.end - copy.begin) >= copy.size;
+    return copy.size <= AHEAD ? there(&copy) >= copy.size
+                              : copy.body.length + there(&copy) >= copy.size;
+}
+
+brood_status bri_frame_poll(bri_frame_reader *reader, brp_channel channel, bri_deadline deadline)
+{
+    if (bri_frame_is_ready(reader))
+        return BROOD_OK;
+    if (channel.kind != BRP_CHANNEL_MESSAGES || reader->has_header)
+        return brp_channel_poll(channel, deadline);
+    brood_status status = begin_message(reader, channel, deadline);
+    return status == BROOD_EEOF ? BROOD_OK : status;
+}
+
+/* Reads what comes next, if nothing is there. */
+static brood_status await_handles(bri_frame_reader *reader, brp_channel channel,
+                                  bri_deadline deadline)
+{
+    if (reader->has_header || reader->beside != NULL || there(reader) != 0)
+        return BROOD_OK;
+    BROOD_TRY(make_room(reader));
+    reader->begin = reader->end = 0;
+    brood_status status = read_some(reader, channel, deadline);
+    return status == BROOD_EEOF ? at_end(reader, false) : status;
+}
+
+brood_status bri_frame_read_handles(bri_frame_reader *reader, brp_channel channel,
+                                    brp_handle *handles, size_t n, bri_deadline deadline)
+{
+    if (reader->broken != BROOD_OK)
+        return fail_broken(reader);
+    BROOD_TRY(await_handles(reader, channel, deadline));
+    if (reader->has_header || there(reader) != 0)
+        return bri_fail(BROOD_ESTATE, "could not receive a handle: a message comes first");
+    bri_frame_beside *beside = reader->beside;
+    bool fits = beside->n == n && reader->ahead[reader->begin] == (unsigned char)n;
+    for (size_t i = 0; i < beside->n; i++)
+        fits = fits && brp_handle_is_set(beside->handles[i]);
+    brood_status status = BROOD_OK;
+    if (fits)
+        memcpy(handles, beside->handles, n * sizeof handles[0]);
+    else
+        status = bri_fail(BROOD_EFORMAT, "could not receive %zu handles: %zu came", n, beside->n);
+    if (!fits)
+        close_all(beside->handles, beside->n);
+    bri_free(beside);
+    reader->beside = NULL;
+    reader->begin = reader->end = 0;
+    return status;
 }
 
 void bri_frame_done(bri_frame_reader *reader)
@@ -219,5 +340,18 @@ void bri_frame_fini(bri_frame_reader *reader)
 {
     bri_free(reader->ahead);
     bri_buffer_fini(&reader->body);
+    if (reader->beside != NULL)
+        close_all(reader->beside->handles, reader->beside->n);
+    bri_free(reader->beside);
     *reader = (bri_frame_reader){0};
+}
+
+brood_status bri_frame_write(brp_channel channel, const void *data, size_t size, size_t *written,
+                             bri_deadline deadline)
+{
+    unsigned char header[BRI_FRAME_HEADER];
+    brp_bytes parts[2] = {{header, bri_frame_header(size, header)}, {data, size}};
+    if (channel.kind == BRP_CHANNEL_MESSAGES)
+        return brp_channel_write_all(channel, &parts[1], 1, written, deadline);
+    return brp_channel_write_all(channel, parts, size == 0 ? 1 : 2, written, deadline);
 }

@@ -18,8 +18,11 @@ brood_status brp_status_of(long system_code)
     case ENOENT:
     case ENOTDIR:
     case ESRCH:
+    case ECONNREFUSED: /* nobody listens there */
+    case EADDRNOTAVAIL:
         return BROOD_ENOTFOUND;
     case EEXIST:
+    case EADDRINUSE:
         return BROOD_EEXIST;
     case EMFILE:
     case ENFILE:

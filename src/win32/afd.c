@@ -9,10 +9,13 @@ enum {
     IOCTL_AFD_POLL = 0x00012024,
     POLL_RECEIVE = 0x0001,
     POLL_RECEIVE_EXPEDITED = 0x0002,
+    POLL_SEND = 0x0004,
     POLL_DISCONNECT = 0x0008,
     POLL_ABORT = 0x0010,
     POLL_LOCAL_CLOSE = 0x0020,
-    POLL_ACCEPT = 0x0080
+    POLL_CONNECT = 0x0040,
+    POLL_ACCEPT = 0x0080,
+    POLL_CONNECT_FAIL = 0x0100
 };
 
 /* Not in winternl.h; documented as the system call under CancelIoEx. */
@@ -60,7 +63,21 @@ static SOCKET base_socket(SOCKET socket)
     return socket;
 }
 
-DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, HANDLE event)
+static ULONG bits_of(bri_w32_afd_wanted wanted)
+{
+    const ULONG ends = POLL_ABORT | POLL_LOCAL_CLOSE;
+    switch (wanted) {
+    case BRI_W32_AFD_WRITABLE:
+        return ends | POLL_SEND;
+    case BRI_W32_AFD_CONNECTED:
+        return ends | POLL_SEND | POLL_CONNECT | POLL_CONNECT_FAIL;
+    default:
+        return ends | POLL_RECEIVE | POLL_RECEIVE_EXPEDITED | POLL_DISCONNECT | POLL_ACCEPT;
+    }
+}
+
+DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, bri_w32_afd_wanted wanted,
+                        HANDLE event)
 {
     *poll = (bri_w32_afd_poll){.info = {.timeout = {.QuadPart = INT64_MAX}, .n_handles = 1},
                                .event = event};
@@ -68,8 +85,7 @@ DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, HANDLE event)
     if (error != ERROR_SUCCESS)
         return error;
     poll->info.handles[0].handle = (HANDLE)base_socket(socket);
-    poll->info.handles[0].events = POLL_RECEIVE | POLL_RECEIVE_EXPEDITED | POLL_DISCONNECT |
-                                   POLL_ABORT | POLL_LOCAL_CLOSE | POLL_ACCEPT;
+    poll->info.handles[0].events = bits_of(wanted);
     NTSTATUS status =
         NtDeviceIoControlFile(poll->device, event, NULL, NULL, &poll->block, IOCTL_AFD_POLL,
                               &poll->info, sizeof poll->info, &poll->info, sizeof poll->info);

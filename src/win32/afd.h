@@ -32,9 +32,16 @@ typedef struct bri_w32_afd_poll {
     bri_w32_afd_info info;
 } bri_w32_afd_poll;
 
-/* Signals `event` when the socket has bytes, a connection or its end. ERROR_SUCCESS, or the
- * system's error. */
-DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, HANDLE event);
+typedef enum bri_w32_afd_wanted {
+    BRI_W32_AFD_READABLE, /* it has bytes, a connection, or its end */
+    BRI_W32_AFD_WRITABLE,
+    BRI_W32_AFD_CONNECTED /* or could not be */
+} bri_w32_afd_wanted;
+
+/* Signals `event` when the socket has what is wanted, or has broken. ERROR_SUCCESS, or the system's
+ * error. */
+DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, bri_w32_afd_wanted wanted,
+                        HANDLE event);
 
 /* Takes the request back, if it is still there, and waits until it is done. */
 void bri_w32_afd_end(bri_w32_afd_poll *poll);

@@ -57,10 +57,10 @@ brood_status bri_w32_watch_arm(bri_w32_watch *watch)
     watch->event = bri_w32_event_take();
     if (watch->event == NULL)
         return brood_last_error()->status;
-    DWORD error =
-        watch->kind == BRP_WATCH_STREAM
-            ? begin_read(watch)
-            : bri_w32_afd_begin(&watch->request.poll, (SOCKET)watch->handle, watch->event);
+    DWORD error = watch->kind == BRP_WATCH_STREAM
+                      ? begin_read(watch)
+                      : bri_w32_afd_begin(&watch->request.poll, (SOCKET)watch->handle,
+                                          BRI_W32_AFD_READABLE, watch->event);
     if (error != ERROR_SUCCESS) {
         bri_w32_event_give(watch->event);
         watch->event = NULL;

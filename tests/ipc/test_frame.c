@@ -34,7 +34,8 @@ static void feed(pipe_state *state, const void *data, size_t size)
 
 static brood_status next(pipe_state *state, uint64_t limit, const void **data, size_t *size)
 {
-    return bri_frame_read(&state->reader, state->ends[0], limit, data, size, 0);
+    return bri_frame_read(&state->reader, (brp_channel){state->ends[0], BRP_CHANNEL_STREAM}, limit,
+                          data, size, 0);
 }
 
 static void expect(pipe_state *state, const void *bytes, size_t n)

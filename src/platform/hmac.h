@@ -1,0 +1,26 @@
+/*
+ * platform/hmac.h - keyed digests for the authentication of connections.
+ *
+ * POSIX: libcrypto. Windows: BCrypt. APR has neither SHA-256 nor HMAC.
+ */
+#ifndef BRP_HMAC_H
+#define BRP_HMAC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "platform/error.h"
+
+typedef enum brp_digest { BRP_MD5, BRP_SHA256 } brp_digest;
+
+enum { BRP_MD5_SIZE = 16, BRP_SHA256_SIZE = 32, BRP_DIGEST_MOST = 32 };
+
+/* Writes the HMAC of the data: BRP_MD5_SIZE or BRP_SHA256_SIZE bytes. Key and data may be empty.
+ * BROOD_ENOTSUP where the system's policy forbids the digest (MD5 in FIPS mode). */
+brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const void *data,
+                      size_t size, unsigned char out[BRP_DIGEST_MOST]);
+
+/* Whether two pieces of memory are the same, in a time that does not depend on what is in them. */
+bool brp_same_bytes(const void *one, const void *other, size_t size);
+
+#endif /* BRP_HMAC_H */
