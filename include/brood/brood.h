@@ -10,6 +10,7 @@
 #include <brood/init.h>
 #include <brood/listener.h>
 #include <brood/lock.h>
+#include <brood/manager.h>
 #include <brood/pickle.h>
 #include <brood/pool.h>
 #include <brood/process.h>

@@ -150,7 +150,7 @@ brood_status brood_opaque_as_error(const brood_value *value, brood_value *error)
 static brood_value make_opaque(const char *module, const char *name, int opcode,
                                brood_value operand)
 {
-    static const bri_pickle_options options;
+    static const bri_pickle_options options = {.foreign_objects = true};
     bri_buffer out = {0};
     bri_writer w = {.out = &out, .options = &options, .protocol = 4};
     brood_value made = {.kind = BROOD_INVALID};

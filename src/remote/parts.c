@@ -2,6 +2,7 @@
 #include "core/parts.h"
 
 #include "ipc/arena.h"
+#include "manager/client.h"
 #include "pool/pool.h"
 #include "queue/queue.h"
 #include "sync/sync.h"
@@ -11,5 +12,6 @@ const bri_part bri_parts[] = {
     {"sync", bri_sync_start},
     {"queue", bri_queue_start},
     {"pool", bri_pool_start},
+    {"manager", bri_manager_start},
     {NULL, NULL},
 };

@@ -1,0 +1,177 @@
+/*
+ * brood/manager.h - objects that live in a server process and are used by many. Python:
+ * multiprocessing.managers, whose protocol this is: a Python process can be at either end.
+ *
+ *     brood_manager *manager;
+ *     brood_proxy *list;
+ *     BROOD_CHECK(brood_manager_start(&manager, NULL));
+ *     BROOD_CHECK(brood_manager_object(manager, "list", brood_pack("([ii])", 1, 2), &list));
+ *     BROOD_CHECK(brood_proxy_append(list, brood_int(3)));
+ *     ...
+ *     brood_proxy_release(list);
+ *     brood_manager_close(manager);
+ *
+ * The server keeps the objects; clients hold *proxies* and call methods by name, with values as
+ * arguments and results. What a method returns is a copy. A proxy can be put into a value
+ * (brood_proxy_value) and so into another object of the same server, which then refers to it; and
+ * it can be an argument of a process or a task, which uses the object from there.
+ *
+ * Types: list, dict, set, Namespace, Lock, RLock, Semaphore, BoundedSemaphore, Condition, Event,
+ * Barrier, Queue, JoinableQueue, Value, Array, Pool, and those of brood_manager_register.
+ * Methods have Python's names, "append" and "__getitem__" alike.
+ *
+ * A call that waits (a lock's acquire, a queue's get) keeps nobody else waiting. When a client dies
+ * its locks and semaphores are released, what it had taken of a queue but not received is there
+ * again, and its references are dropped (Python's server keeps all of it for ever).
+ *
+ * What fails here has the status in which C sees it:
+ *   BROOD_EEMPTY, BROOD_EFULL  queue.Empty, queue.Full        BROOD_ERANGE     IndexError
+ *   BROOD_ENOTFOUND            KeyError, AttributeError       BROOD_ETIMEDOUT  a TimeoutError
+ *   BROOD_EBROKEN              BrokenBarrierError             BROOD_EEOF       StopIteration
+ *   BROOD_ETASK                any other exception
+ * brood_manager_failure gives the exception itself, with its kind, message and arguments.
+ *
+ * What holds for all functions that talk to a server:
+ * Errors:  BROOD_EEOF the server has ended or is gone; BROOD_EAUTH it has another key;
+ *          BROOD_ETIMEDOUT it does not answer; BROOD_ENOMEM; BROOD_ECLOSED the manager was shut
+ * down or closed; BROOD_EINVALID. Blocks:  until the server answers; a method that waits there
+ * waits here. Threads: safe; each thread has a session of its own with the server, and RLocks and
+ * Conditions are owned by sessions. Fork:    a child of brood's can go on using proxies that it got
+ * as arguments.
+ */
+#ifndef BROOD_MANAGER_H
+#define BROOD_MANAGER_H
+
+#include <brood/connection.h>
+#include <brood/function.h>
+#include <brood/time.h>
+#include <brood/value.h>
+
+BROOD_BEGIN_DECLS
+
+typedef struct brood_manager brood_manager;
+typedef struct brood_proxy brood_proxy;
+
+typedef struct brood_manager_options {
+    const char *address; /* as of brood_listener_create; NULL: a new local one */
+    const void *authkey; /* NULL: that of this process */
+    size_t authkey_size;
+    brood_ms timeout; /* for connecting and for starting; 0: 20 s */
+    /* of a server: */
+    size_t max_clients;   /* sessions at once; 0: 4096 */
+    size_t max_objects;   /* 0: 1 Mi */
+    uint64_t max_message; /* bytes of one request, and of replies that a client leaves unread; 0: 1
+                             GiB */
+} brood_manager_options;
+
+/* ---- servers ---- */
+
+/*
+ * Starts a server in a child process and connects to it. It ends with brood_manager_shutdown, with
+ * brood_manager_close, and at the latest with this process.
+ *
+ * Errors:  as above, and those of brood_process_start and brood_listener_create.
+ * Python:  SyncManager().start().
+ */
+BROOD_API brood_status brood_manager_start(brood_manager **manager,
+                                           const brood_manager_options *options);
+
+/*
+ * Serves in this process, in this thread, until a client calls shutdown or another thread
+ * brood_manager_server_stop. `ready` (may be NULL) is called once with the address, when clients
+ * can connect.
+ *
+ * Python:  get_server().serve_forever().
+ */
+typedef struct brood_manager_server brood_manager_server;
+BROOD_API brood_status brood_manager_get_server(brood_manager_server **server,
+                                                const brood_manager_options *options);
+BROOD_API const char *brood_manager_server_address(const brood_manager_server *server);
+BROOD_API brood_status brood_manager_serve_forever(brood_manager_server *server);
+/* Makes serve_forever return soon. From any thread. */
+BROOD_API void brood_manager_server_stop(brood_manager_server *server);
+/* Frees it and all its objects. Not while it serves. NULL is ignored. */
+BROOD_API void brood_manager_server_close(brood_manager_server *server);
+
+/* ---- clients ---- */
+
+/* Connects to a server, brood's or Python's. Python: connect(). */
+BROOD_API brood_status brood_manager_connect(brood_manager **manager, const char *address,
+                                             const brood_manager_options *options);
+
+/* Ends the server, whoever started it; waits for its process if it is this one's child. Proxies are
+ * of no use afterwards. Python: shutdown(). */
+BROOD_API brood_status brood_manager_shutdown(brood_manager *manager);
+
+/* Gives the manager back; a server that it started is shut down. Proxies that are left keep the
+ * connection, not the server. NULL is ignored. */
+BROOD_API void brood_manager_close(brood_manager *manager);
+
+/* What clients connect to; valid as long as the manager. Python: address. */
+BROOD_API const char *brood_manager_address(const brood_manager *manager);
+
+/*
+ * The exception that the calling thread's last call on this manager (or a proxy of it) raised:
+ * borrowed until the thread's next call. For a failure of the server itself (an object that is not
+ * there, a method that is not exposed) it is a RemoteError with the server's text.
+ *
+ * Errors:  BROOD_ESTATE the last call raised none.
+ * Python:  the exception.
+ */
+BROOD_API brood_status brood_manager_failure(brood_manager *manager, const brood_value **error);
+
+/* How many objects have references. Python: _number_of_objects(). */
+BROOD_API brood_status brood_manager_number_of_objects(brood_manager *manager, int64_t *n);
+
+/* Text about all objects, for people; for brood_free. Python: _debug_info(). */
+BROOD_API brood_status brood_manager_debug_info(brood_manager *manager, char **text);
+
+/* ---- objects ---- */
+
+/*
+ * Makes an object of a type, with the arguments of its constructor: a tuple (a zero value: none),
+ * moved in, also on failure; the second form takes keywords too. The proxy ends with
+ * brood_proxy_release.
+ *
+ * Errors:  as above; BROOD_ETASK the server refused: no such type, wrong arguments.
+ * Python:  manager.list([...]), manager.Queue(maxsize=3), ...
+ */
+BROOD_API brood_status brood_manager_object(brood_manager *manager, const char *typeid,
+                                            brood_value args, brood_proxy **proxy);
+BROOD_API brood_status brood_manager_object_with(brood_manager *manager, const char *typeid,
+                                                 brood_value args, brood_value kwargs,
+                                                 brood_proxy **proxy);
+
+/* One reference more, and one less. With the last one of the process the server is told. */
+BROOD_API brood_proxy *brood_proxy_retain(brood_proxy *proxy);
+BROOD_API void brood_proxy_release(brood_proxy *proxy);
+
+/*
+ * Calls a method. `args` (a tuple; a zero value: none) is moved in, also on failure. `result` may
+ * be NULL; it is invalid when the method makes a new object (an iterator): brood_proxy_call_object
+ * gets those.
+ *
+ * Python:  proxy.method(*args), _callmethod.
+ */
+BROOD_API brood_status brood_proxy_call(brood_proxy *proxy, const char *method, brood_value args,
+                                        brood_value *result);
+BROOD_API brood_status brood_proxy_call_with(brood_proxy *proxy, const char *method,
+                                             brood_value args, brood_value kwargs,
+                                             brood_value *result);
+BROOD_API brood_status brood_proxy_call_object(brood_proxy *proxy, const char *method,
+                                               brood_value args, brood_proxy **made);
+
+/* The proxy as a value: for arguments, containers, processes and tasks. Invalid on failure. */
+BROOD_API brood_value brood_proxy_value(brood_proxy *proxy);
+/* The proxy in a value, borrowed: valid as long as the value is. BROOD_ETYPE for another kind. */
+BROOD_API brood_status brood_get_proxy(const brood_value *value, brood_proxy **proxy);
+
+/* What it is, "list"; and the names of the methods that it has, a tuple. Borrowed from the proxy.
+ * Threads: safe. */
+BROOD_API const char *brood_proxy_typeid(const brood_proxy *proxy);
+BROOD_API const brood_value *brood_proxy_exposed(const brood_proxy *proxy);
+BROOD_API brood_manager *brood_proxy_manager(const brood_proxy *proxy);
+
+BROOD_END_DECLS
+
+#endif /* BROOD_MANAGER_H */

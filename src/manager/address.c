@@ -1,0 +1,153 @@
+/* manager/address.c - addresses as Python's tokens have them, and the managers of this process by
+ * address. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "core/runtime.h"
+#include "data/heap.h"
+#include "manager/proxy.h"
+
+/* Where the port begins in "HOST:PORT"; NULL for a path or a pipe. */
+static const char *find_port(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon == address || colon[1] == '\0' || strchr(address, '/') != NULL ||
+        strchr(address, '\\') != NULL || address[0] == '@')
+        return NULL;
+    return strspn(colon + 1, "0123456789") == strlen(colon + 1) ? colon + 1 : NULL;
+}
+
+brood_value bri_wire_address(const char *address)
+{
+    const char *port = find_port(address);
+    size_t size = strlen(address);
+    if (port != NULL) {
+        const char *host = address;
+        size_t length = (size_t)(port - 1 - address);
+        int64_t number = 0;
+        if (host[0] == '[' && host[length - 1] == ']') {
+            host++;
+            length -= 2;
+        }
+        for (; *port != '\0' && number < 100000; port++)
+            number = number * 10 + (*port - '0');
+        return brood_pack("(tl)", host, length, number);
+    }
+    if (address[0] != '@')
+        return brood_str_escaped(address, size);
+    /* The abstract namespace: Python has a NUL in front. */
+    brood_value text = {0};
+    char *copy = bri_strdup(address);
+    if (copy == NULL)
+        return bri_invalid(BROOD_ENOMEM);
+    copy[0] = '\0';
+    text = brood_str_n(copy, size);
+    bri_free(copy);
+    return text;
+}
+
+char *bri_text_address(const brood_value *wire_address)
+{
+    const char *text;
+    size_t size;
+    int64_t port;
+    if (brood_value_kind(wire_address) == BROOD_TUPLE) {
+        if (brood_unpack(wire_address, "(si)", &text, &port) != BROOD_OK)
+            return NULL;
+        size = strlen(text) + 32;
+        char *made = bri_alloc(size);
+        if (made != NULL)
+            snprintf(made, size, strchr(text, ':') != NULL ? "[%s]:%" PRId64 : "%s:%" PRId64, text,
+                     port);
+        return made;
+    }
+    const void *bytes;
+    if (brood_value_kind(wire_address) == BROOD_BYTES) {
+        if (brood_get_bytes(wire_address, &bytes, &size) != BROOD_OK)
+            return NULL;
+        text = bytes;
+    } else if (brood_get_str(wire_address, &text, &size) != BROOD_OK) {
+        return NULL;
+    }
+    char *made = bri_strndup(text, size);
+    if (made != NULL && size > 0 && made[0] == '\0')
+        made[0] = '@';
+    return made;
+}
+
+/* ---- all managers of this process ---- */
+
+static brood_manager *managers; /* under the runtime's lock; not retained */
+
+void bri_manager_list(brood_manager *manager)
+{
+    bri_mutex_lock(bri_the_runtime.lock);
+    manager->next = managers;
+    managers = manager;
+    bri_mutex_unlock(bri_the_runtime.lock);
+}
+
+void bri_manager_unlist(brood_manager *manager)
+{
+    bri_mutex_lock(bri_the_runtime.lock);
+    for (brood_manager **at = &managers; *at != NULL; at = &(*at)->next) {
+        if (*at == manager) {
+            *at = manager->next;
+            break;
+        }
+    }
+    bri_mutex_unlock(bri_the_runtime.lock);
+}
+
+/* One that is on its way to be freed does not count. */
+static bool retain_if_alive(brood_manager *manager)
+{
+    int references = atomic_load(&manager->references);
+    while (references > 0)
+        if (atomic_compare_exchange_weak(&manager->references, &references, references + 1))
+            return true;
+    return false;
+}
+
+static brood_manager *find_manager(const brood_value *wire_address)
+{
+    brood_manager *found = NULL;
+    bri_mutex_lock(bri_the_runtime.lock);
+    for (brood_manager *m = managers; m != NULL && found == NULL; m = m->next)
+        if (brood_value_equal(&m->wire_address, wire_address) && !atomic_load(&m->down) &&
+            retain_if_alive(m))
+            found = m;
+    bri_mutex_unlock(bri_the_runtime.lock);
+    return found;
+}
+
+brood_status bri_manager_at(const brood_value *wire_address, const void *authkey,
+                            size_t authkey_size, brood_manager **manager)
+{
+    const void *own = NULL;
+    size_t own_size = 0;
+    brood_manager *made = find_manager(wire_address);
+    if (made != NULL) {
+        *manager = made;
+        return BROOD_OK;
+    }
+    if (authkey == NULL) {
+        BROOD_TRY(brood_process_authkey(brood_current_process(), &own, &own_size));
+        authkey = own;
+        authkey_size = own_size;
+    }
+    char *text = bri_text_address(wire_address);
+    if (text == NULL)
+        return bri_fail(BROOD_EFORMAT, "could not read a proxy: its address is none");
+    brood_status status =
+        bri_manager_make(&made, text, authkey, authkey_size, 0, bri_connect_manager, NULL);
+    bri_free(text);
+    if (status != BROOD_OK)
+        return status;
+    bri_manager_list(made);
+    *manager = made;
+    return BROOD_OK;
+}

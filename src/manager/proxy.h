@@ -1,0 +1,35 @@
+/*
+ * manager/proxy.h - inside of proxies, and the managers of this process by address.
+ */
+#ifndef BRI_MANAGER_PROXY_H
+#define BRI_MANAGER_PROXY_H
+
+#include "manager/client.h"
+
+struct brood_proxy {
+    atomic_int references;
+    brood_manager *manager; /* retained */
+    char *typeid;
+    char *ident;
+    brood_value exposed; /* a tuple of names, or invalid: not known */
+    char *proxy_class;   /* of Python's, when it came from there; NULL: by the type */
+    int64_t pid;         /* of the process that has the reference at the server */
+};
+
+/* The address as Python's tokens have it, from text: a tuple or a str. Invalid on failure. */
+brood_value bri_wire_address(const char *address);
+/* And back, for bri_free; NULL on failure. */
+char *bri_text_address(const brood_value *wire_address);
+
+/* Of all managers of this process. */
+void bri_manager_list(brood_manager *manager);
+void bri_manager_unlist(brood_manager *manager);
+
+/* A proxy in a reply: for the reader of pickles. */
+brood_status bri_proxy_read(brood_manager *manager, const char *name, const brood_value *arguments,
+                            brood_value *made);
+
+/* Connects by the manager's address and key. */
+bri_connector bri_connect_manager;
+
+#endif /* BRI_MANAGER_PROXY_H */

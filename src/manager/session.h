@@ -1,0 +1,138 @@
+/*
+ * manager/session.h - inside of the server: sessions, clients, and the server's own fields; for
+ * src/manager only.
+ */
+#ifndef BRI_MANAGER_SESSION_H
+#define BRI_MANAGER_SESSION_H
+
+#include "manager/server.h"
+
+/* A process at the other end. Sessions that do not say whose they are have a client each. */
+struct bri_client {
+    bri_client *next;
+    char name[64]; /* what brood's clients say; empty: nobody else belongs to it */
+    int sessions;
+    brood_value references; /* dict: id of an object -> references of this client */
+    bool tracked;           /* it counts its references by sessions: they end with it */
+};
+
+struct bri_session {
+    bri_server *server;
+    size_t slot;
+    uint32_t generation;
+    brood_connection *connection;
+    bri_client *client;
+    bool is_session; /* accept_connection was called; before that, one request */
+    bool watched;    /* in the poller */
+    bool closing;    /* to be closed as soon as everything is written */
+    bool dead;       /* to be freed at the end of the round */
+    bool runnable;   /* listed: it may have a request that was read and not handled */
+    bri_session *next_runnable;
+    bri_session *next_dead;
+    bri_buffer out;            /* framed replies */
+    size_t sent;               /* of them */
+    bri_session *next_stalled; /* the peer does not read */
+    bool stalled;
+    brood_ms patience; /* until the next try to write */
+    bri_deadline retry;
+    bri_waiter waiter;
+    bri_managed **pins; /* objects in the last reply, until the next request */
+    size_t n_pins, pins_capacity;
+};
+
+typedef struct bri_slot {
+    bri_managed *object; /* NULL: free */
+    uint64_t generation;
+    size_t next_free;
+} bri_slot;
+
+struct bri_server {
+    bri_server_options options;
+    char prefix[16]; /* that all its idents begin with */
+    brp_poller *poller;
+    atomic_bool stopping;
+    bool shut_down; /* by request */
+
+    bri_session **sessions; /* by slot */
+    size_t n_slots, n_sessions;
+    uint32_t next_generation;
+    bri_session *runnable, *last_runnable;
+    bri_session *stalled;
+    bri_session *dead;
+    bri_client *clients;
+    bri_waiter **heap; /* parked calls by deadline */
+    size_t n_heap, heap_capacity;
+
+    bri_slot *slots; /* of objects */
+    size_t n_objects, n_used, object_capacity, free_slot;
+    size_t n_held; /* objects that have something held */
+
+    bri_mutex *lock; /* for what follows */
+    bri_managed **suspects;
+    size_t n_suspects, suspects_capacity;
+    atomic_bool has_suspects;
+    brood_connection **adopted;
+    size_t n_adopted, adopted_capacity;
+};
+
+/* ---- session.c ---- */
+
+brood_status bri_session_create(bri_server *server, brood_connection *connection);
+
+/* Reads and handles what there is. */
+void bri_session_serve(bri_session *session);
+
+/* Writes what is left. */
+void bri_session_flush(bri_session *session);
+
+/* Says goodbye: it is freed at the end of the round. */
+void bri_session_end(bri_session *session);
+void bri_session_free(bri_session *session);
+
+/* Notes that a request may be waiting in its buffer. */
+void bri_session_wake(bri_session *session);
+
+/* Writes a reply; the value is moved in. */
+void bri_session_reply(bri_session *session, bri_reply_kind kind, brood_value value);
+
+/* ---- dispatch.c ---- */
+
+/* Handles one request. */
+void bri_dispatch(bri_session *session, const void *data, size_t size);
+
+/* Answers a call that has ended (not parked), and clears it. */
+void bri_finish_call(bri_invocation *call, brood_status status);
+
+/* Runs a method: BROOD_OK with the result, or parked. */
+brood_status bri_invoke(bri_invocation *call);
+
+/* An object's repr. */
+brood_status bri_describe_object(bri_managed *object, brood_value *text);
+
+/* ---- control.c ---- */
+
+/* A request without an object. True: it was one and `kind`, `value` are the reply. */
+void bri_control(bri_session *session, bri_manager_request *request);
+
+/* Creates an object: what `create` does. */
+brood_status bri_create_object(bri_session *session, const char *typeid, brood_value args,
+                               brood_value kwds, bri_managed **object, brood_value *error);
+
+brood_value bri_exposed_value(const bri_managed_type *type);
+brood_value bri_managed_token(const bri_managed *object);
+
+/* References of a client, tracked or not. False: it had none to give back. */
+void bri_take_reference(bri_session *session, bri_managed *object);
+bool bri_drop_reference(bri_session *session, bri_managed *object);
+void bri_drop_client(bri_server *server, bri_client *client);
+
+/* ---- waiting.c ---- */
+void bri_waiter_cancel(bri_waiter *waiter); /* the session has ended */
+bri_deadline bri_next_deadline(const bri_server *server);
+void bri_expire(bri_server *server, int64_t now);
+
+/* ---- object.c ---- */
+brood_status bri_foreign_proxy(void *context, const char *name, const brood_value *arguments,
+                               brood_value *made);
+
+#endif /* BRI_MANAGER_SESSION_H */

@@ -1,0 +1,327 @@
+/* manager/type_dict.c - Python's dict, as DictProxy exposes it, and the iterator over its keys. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "manager/sequence.h"
+
+static brood_status take(bri_invocation *call, size_t n, size_t n_required, const brood_value **out)
+{
+    static const char *const names[] = {"key", "default"};
+    if (call->kwds.kind == BROOD_DICT && brood_value_length(&call->kwds) != 0)
+        return bri_raise(call, "TypeError", "%s() takes no keyword arguments", call->method->name);
+    return bri_take_arguments(call, names, n, n_required, out);
+}
+
+/* KeyError(key) */
+static brood_status raise_key(bri_invocation *call, const brood_value *key)
+{
+    brood_value copy;
+    BROOD_TRY(bri_check_key(call, key));
+    BROOD_TRY(brood_value_copy(key, &copy));
+    return bri_raise_value(call, brood_error_from("KeyError", brood_pack("(v)", copy)));
+}
+
+/* Puts a mapping (or pairs, or nothing) and keywords into a dict. */
+static brood_status update(bri_invocation *call, brood_value *dict)
+{
+    size_t n = brood_value_length(&call->args);
+    brood_value pairs = brood_list();
+    if (n > 1)
+        return bri_raise(call, "TypeError", "expected at most 1 argument, got %zu", n);
+    if (n == 1)
+        BROOD_TRY(bri_pairs_of(call, brood_item(&call->args, 0), &pairs));
+    brood_status status = BROOD_OK;
+    for (size_t i = 0; i < brood_value_length(&pairs) && status == BROOD_OK; i++) {
+        brood_value pair, key, item;
+        status = brood_take_item(&pairs, i, &pair);
+        if (status == BROOD_OK)
+            status = bri_check_key(call, brood_item(&pair, 0));
+        if (status == BROOD_OK)
+            status = brood_take_item(&pair, 0, &key);
+        if (status == BROOD_OK && brood_take_item(&pair, 1, &item) == BROOD_OK)
+            status = brood_dict_put(dict, key, item);
+        brood_value_clear(&pair);
+    }
+    brood_value_clear(&pairs);
+    if (status == BROOD_OK && call->kwds.kind == BROOD_DICT)
+        status = brood_dict_update(dict, brood_value_take(&call->kwds));
+    return status;
+}
+
+static brood_status create_dict(bri_invocation *call, void **state)
+{
+    brood_value dict = brood_dict();
+    brood_status status = update(call, &dict);
+    if (status != BROOD_OK) {
+        brood_value_clear(&dict);
+        return status;
+    }
+    return bri_content_create(dict, state);
+}
+
+/* ---- items ---- */
+
+static brood_status dict_getitem(bri_invocation *call)
+{
+    const brood_value *key;
+    BROOD_TRY(take(call, 1, 1, &key));
+    const brood_value *item = brood_dict_get(call->target, key);
+    return item == NULL ? raise_key(call, key) : bri_return_copy(call, item);
+}
+
+static brood_status dict_setitem(bri_invocation *call)
+{
+    const brood_value *out[2];
+    BROOD_TRY(take(call, 2, 2, out));
+    BROOD_TRY(bri_check_key(call, out[0]));
+    brood_value key = bri_move_argument(out[0]);
+    return brood_dict_put(call->target, key, bri_move_argument(out[1]));
+}
+
+static brood_status dict_delitem(bri_invocation *call)
+{
+    const brood_value *key;
+    BROOD_TRY(take(call, 1, 1, &key));
+    return brood_dict_remove(call->target, key) ? BROOD_OK : raise_key(call, key);
+}
+
+static brood_status dict_get(bri_invocation *call)
+{
+    const brood_value *out[2];
+    BROOD_TRY(take(call, 2, 1, out));
+    const brood_value *item = brood_dict_get(call->target, out[0]);
+    if (item != NULL)
+        return bri_return_copy(call, item);
+    BROOD_TRY(bri_check_key(call, out[0]));
+    return out[1] == NULL ? BROOD_OK : bri_return(call, bri_move_argument(out[1]));
+}
+
+static brood_status dict_pop(bri_invocation *call)
+{
+    const brood_value *out[2];
+    brood_value item;
+    BROOD_TRY(take(call, 2, 1, out));
+    if (brood_dict_get(call->target, out[0]) != NULL) {
+        BROOD_TRY(brood_dict_take(call->target, out[0], &item));
+        return bri_return(call, item);
+    }
+    return out[1] == NULL ? raise_key(call, out[0]) : bri_return(call, bri_move_argument(out[1]));
+}
+
+static brood_status dict_setdefault(bri_invocation *call)
+{
+    const brood_value *out[2];
+    brood_value copy;
+    BROOD_TRY(take(call, 2, 1, out));
+    const brood_value *item = brood_dict_get(call->target, out[0]);
+    if (item != NULL)
+        return bri_return_copy(call, item);
+    BROOD_TRY(bri_check_key(call, out[0]));
+    brood_value made = out[1] == NULL ? brood_none() : bri_move_argument(out[1]);
+    brood_status status = brood_value_copy(&made, &copy);
+    if (status != BROOD_OK) {
+        brood_value_clear(&made);
+        return status;
+    }
+    BROOD_TRY(bri_return(call, copy));
+    return brood_dict_put(call->target, bri_move_argument(out[0]), made);
+}
+
+/* The last one. */
+static brood_status dict_popitem(bri_invocation *call)
+{
+    const brood_value *key = NULL, *next;
+    brood_value key_copy, item;
+    BROOD_TRY(take(call, 0, 0, NULL));
+    for (size_t at = 0; brood_dict_next(call->target, &at, &next, NULL);)
+        key = next;
+    if (key == NULL)
+        return bri_raise(call, "KeyError", "popitem(): dictionary is empty");
+    BROOD_TRY(brood_value_copy(key, &key_copy));
+    brood_status status = brood_dict_take(call->target, &key_copy, &item);
+    if (status != BROOD_OK) {
+        brood_value_clear(&key_copy);
+        return status;
+    }
+    return bri_return(call, brood_pack("(vv)", key_copy, item));
+}
+
+static brood_status dict_update(bri_invocation *call)
+{
+    return update(call, call->target);
+}
+
+static brood_status dict_clear(bri_invocation *call)
+{
+    BROOD_TRY(take(call, 0, 0, NULL));
+    brood_value_clear(call->target);
+    *call->target = brood_dict();
+    return BROOD_OK;
+}
+
+/* ---- asking ---- */
+
+static brood_status dict_contains(bri_invocation *call)
+{
+    const brood_value *key;
+    BROOD_TRY(take(call, 1, 1, &key));
+    if (brood_dict_get(call->target, key) != NULL)
+        return bri_return(call, brood_bool(true));
+    BROOD_TRY(bri_check_key(call, key));
+    return bri_return(call, brood_bool(false));
+}
+
+static brood_status dict_len(bri_invocation *call)
+{
+    return bri_return(call, brood_int((int64_t)brood_value_length(call->target)));
+}
+
+static brood_status dict_copy(bri_invocation *call)
+{
+    BROOD_TRY(take(call, 0, 0, NULL));
+    return bri_return_copy(call, call->target);
+}
+
+static brood_status dict_keys(bri_invocation *call)
+{
+    brood_value keys;
+    BROOD_TRY(take(call, 0, 0, NULL));
+    BROOD_TRY(bri_list_of(call, call->target, &keys));
+    return bri_return(call, keys);
+}
+
+static brood_status dict_items(bri_invocation *call)
+{
+    brood_value pairs;
+    BROOD_TRY(take(call, 0, 0, NULL));
+    BROOD_TRY(bri_pairs_of(call, call->target, &pairs));
+    return bri_return(call, pairs);
+}
+
+static brood_status dict_values(bri_invocation *call)
+{
+    const brood_value *item;
+    brood_value values = brood_list();
+    brood_status status = take(call, 0, 0, NULL);
+    for (size_t at = 0; status == BROOD_OK && brood_dict_next(call->target, &at, NULL, &item);) {
+        brood_value copy;
+        status = brood_value_copy(item, &copy);
+        if (status == BROOD_OK)
+            status = brood_append(&values, copy);
+    }
+    if (status == BROOD_OK)
+        return bri_return(call, values);
+    brood_value_clear(&values);
+    return status;
+}
+
+/* ---- the iterator ---- */
+
+typedef struct iterator {
+    brood_value source; /* the dict's object, so that it lives as long */
+    brood_value keys;
+    size_t next;
+} iterator;
+
+static void destroy_iterator(void *state)
+{
+    iterator *made = state;
+    brood_value_clear(&made->source);
+    brood_value_clear(&made->keys);
+    bri_free(made);
+}
+
+static brood_status dict_iter(bri_invocation *call)
+{
+    BROOD_TRY(take(call, 0, 0, NULL));
+    if (call->target != bri_content_of(call->object))
+        return bri_raise(call, "TypeError", "only a whole dict can be iterated over");
+    iterator *made = bri_calloc(1, sizeof *made);
+    if (made == NULL)
+        return BROOD_ENOMEM;
+    brood_status status = bri_list_of(call, call->target, &made->keys);
+    if (status == BROOD_OK) {
+        made->source = bri_object_value(&bri_managed_class, call->object);
+        status = made->source.kind == BROOD_OBJECT ? BROOD_OK : brood_last_error()->status;
+    }
+    if (status != BROOD_OK) {
+        destroy_iterator(made);
+        return status;
+    }
+    call->made = made;
+    return BROOD_OK;
+}
+
+static brood_status iterator_next(bri_invocation *call)
+{
+    iterator *it = call->state;
+    void *object;
+    brood_value key;
+    if (it->source.kind != BROOD_OBJECT)
+        return bri_raise(call, "StopIteration", "%s", "");
+    BROOD_TRY(bri_object_get(&it->source, &bri_managed_class, &object));
+    size_t length = brood_value_length(&it->keys);
+    if (brood_value_length(bri_content_of(object)) != length)
+        return bri_raise(call, "RuntimeError", "dictionary changed size during iteration");
+    if (it->next == length) {
+        brood_value_clear(&it->source);
+        return bri_raise(call, "StopIteration", "%s", "");
+    }
+    BROOD_TRY(brood_take_item(&it->keys, it->next++, &key));
+    return bri_return(call, key);
+}
+
+static brood_status iterator_close(bri_invocation *call)
+{
+    iterator *it = call->state;
+    brood_value_clear(&it->source);
+    return BROOD_OK;
+}
+
+static brood_status iterator_send(bri_invocation *call)
+{
+    return bri_raise(call, "AttributeError", "'dict_keyiterator' object has no attribute '%s'",
+                     call->method->name);
+}
+
+static const bri_method iterator_methods[] = {
+    {.name = "__next__", .run = iterator_next},
+    {.name = "send", .run = iterator_send},
+    {.name = "throw", .run = iterator_send},
+    {.name = "close", .run = iterator_close},
+};
+
+const bri_managed_type bri_iterator_type = {
+    .typeid = "Iterator",
+    .methods = iterator_methods,
+    .n_methods = sizeof iterator_methods / sizeof *iterator_methods,
+    .destroy = destroy_iterator,
+};
+
+static const bri_method methods[] = {
+    {.name = "__contains__", .run = dict_contains},
+    {.name = "__delitem__", .run = dict_delitem},
+    {.name = "__getitem__", .run = dict_getitem},
+    {.name = "__iter__", .run = dict_iter, .typeid = "Iterator"},
+    {.name = "__len__", .run = dict_len},
+    {.name = "__setitem__", .run = dict_setitem},
+    {.name = "clear", .run = dict_clear},
+    {.name = "copy", .run = dict_copy},
+    {.name = "get", .run = dict_get},
+    {.name = "items", .run = dict_items},
+    {.name = "keys", .run = dict_keys},
+    {.name = "pop", .run = dict_pop},
+    {.name = "popitem", .run = dict_popitem},
+    {.name = "setdefault", .run = dict_setdefault},
+    {.name = "update", .run = dict_update},
+    {.name = "values", .run = dict_values},
+};
+
+const bri_managed_type bri_dict_type = {
+    .typeid = "dict",
+    .methods = methods,
+    .n_methods = sizeof methods / sizeof *methods,
+    .create = create_dict,
+    .destroy = bri_content_destroy,
+    .value = bri_content_copy,
+    .content = bri_content_of,
+};

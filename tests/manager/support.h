@@ -1,0 +1,111 @@
+/* support.h - a server in a thread of the test, and clients over pairs of streams. */
+#ifndef MANAGER_SUPPORT_H
+#define MANAGER_SUPPORT_H
+
+#include "harness.h"
+
+#include "base/error.h"
+#include "core/thread.h"
+#include "manager/client.h"
+#include "manager/server.h"
+
+typedef struct rig {
+    bri_server *server;
+    bri_thread *thread;
+    brood_status end; /* of the loop */
+} rig;
+
+static inline void serve(void *context)
+{
+    rig *r = context;
+    r->end = bri_server_run(r->server);
+}
+
+static inline brood_status connect_pair(void *context, brood_connection **connection)
+{
+    rig *r = context;
+    brood_connection *theirs;
+    BROOD_TRY(brood_pipe(connection, &theirs, true));
+    return bri_server_adopt(r->server, theirs);
+}
+
+static inline void rig_open_with(rig *r, bri_server_options options)
+{
+    *r = (rig){0};
+    options.address = brood_str("/rig");
+    bt_ok(bri_server_create(&r->server, &options));
+    bt_ok(bri_thread_start(&r->thread, serve, r));
+}
+
+static inline void rig_open(rig *r)
+{
+    rig_open_with(r, (bri_server_options){0});
+}
+
+static inline void rig_close(rig *r)
+{
+    bri_server_stop(r->server);
+    bri_thread_join(r->thread);
+    bt_ok(r->end);
+    bri_server_destroy(r->server);
+}
+
+static inline brood_manager *rig_client(rig *r)
+{
+    brood_manager *manager;
+    bt_ok(bri_manager_make(&manager, "/rig", "key", 3, 0, connect_pair, r));
+    return manager;
+}
+
+static inline brood_proxy *make(brood_manager *manager, const char *typeid, brood_value args)
+{
+    brood_proxy *proxy;
+    bt_ok(brood_manager_object(manager, typeid, args, &proxy));
+    return proxy;
+}
+
+/* Calls and compares the result with the repr. */
+#define expect(proxy, method, args, repr) \
+    expect_at((proxy), (method), (args), (repr), __FILE__, __LINE__)
+static inline void expect_at(brood_proxy *proxy, const char *method, brood_value args,
+                             const char *repr, const char *file, int line)
+{
+    brood_value result = {0};
+    char *text;
+    bt_expect_status(brood_proxy_call(proxy, method, args, &result), BROOD_OK, method, file, line);
+    bt_ok(brood_value_repr(&result, &text));
+    if (strcmp(text, repr) != 0)
+        print_error("%s:%d: %s gave %s, not %s\n", file, line, method, text, repr);
+    assert_string_equal(text, repr);
+    brood_free(text);
+    brood_value_clear(&result);
+}
+
+/* Calls and expects an exception. */
+#define expect_raise(proxy, method, args, kind, message) \
+    expect_raise_at((proxy), (method), (args), (kind), (message), __FILE__, __LINE__)
+static inline void expect_raise_at(brood_proxy *proxy, const char *method, brood_value args,
+                                   const char *kind, const char *message, const char *file,
+                                   int line)
+{
+    const brood_value *error;
+    brood_status status = brood_proxy_call(proxy, method, args, NULL);
+    if (status == BROOD_OK)
+        print_error("%s:%d: %s raised nothing\n", file, line, method);
+    assert_int_not_equal(status, BROOD_OK);
+    bt_ok(brood_manager_failure(brood_proxy_manager(proxy), &error));
+    if (strcmp(brood_error_kind(error), kind) != 0)
+        print_error("%s:%d: %s raised %s: %s\n", file, line, method, brood_error_kind(error),
+                       brood_error_message(error));
+    assert_string_equal(brood_error_kind(error), kind);
+    if (message != NULL)
+        assert_string_equal(brood_error_message(error), message);
+}
+
+#define NONE      \
+    (brood_value) \
+    {             \
+        0         \
+    }
+
+#endif /* MANAGER_SUPPORT_H */

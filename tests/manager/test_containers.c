@@ -1,0 +1,245 @@
+/* Lists and dicts of a server, as Python's proxies have them. */
+#include "support.h"
+
+#include "data/opaque.h"
+
+static brood_value slice(brood_value start, brood_value stop, brood_value step)
+{
+    return bri_opaque_call("builtins", "slice", brood_pack("(vvv)", start, stop, step));
+}
+
+#define I(n) brood_int(n)
+#define N brood_none()
+
+static void test_a_list_does_what_python_does(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", brood_pack("([iii])", 1, 2, 3));
+    expect(list, "__len__", NONE, "3");
+    expect(list, "append", brood_pack("(s)", "x"), "None");
+    expect(list, "__getitem__", brood_pack("(i)", 3), "'x'");
+    expect(list, "__getitem__", brood_pack("(i)", -4), "1");
+    expect_raise(list, "__getitem__", brood_pack("(i)", 4), "IndexError",
+                 "list index out of range");
+    expect_raise(list, "__getitem__", brood_pack("(s)", "a"), "TypeError",
+                 "list indices must be integers or slices, not str");
+    expect(list, "__getitem__", brood_pack("(v)", slice(I(1), N, N)), "[2, 3, 'x']");
+    expect(list, "__getitem__", brood_pack("(v)", slice(N, N, I(-1))), "['x', 3, 2, 1]");
+    expect(list, "__getitem__", brood_pack("(v)", slice(I(-100), I(100), I(3))), "[1, 'x']");
+    expect(list, "__setitem__", brood_pack("(v[iiii])", slice(I(1), I(3), N), 7, 8, 9, 10), "None");
+    expect(list, "#GETVALUE", NONE, "[1, 7, 8, 9, 10, 'x']");
+    expect(list, "__setitem__", brood_pack("(v(iii))", slice(N, N, I(2)), 0, 0, 0), "None");
+    expect(list, "__repr__", NONE, "\"[0, 7, 0, 9, 0, 'x']\"");
+    expect_raise(list, "__setitem__", brood_pack("(v(ii))", slice(N, N, I(2)), 0, 0), "ValueError",
+                 "attempt to assign sequence of size 2 to extended slice of size 3");
+    expect(list, "__delitem__", brood_pack("(v)", slice(N, N, I(2))), "None");
+    expect(list, "#GETVALUE", NONE, "[7, 9, 'x']");
+    expect(list, "__delitem__", brood_pack("(i)", -1), "None");
+    expect_raise(list, "__delitem__", brood_pack("(i)", 2), "IndexError",
+                 "list assignment index out of range");
+    expect(list, "extend", brood_pack("(s)", "ab"), "None");
+    expect(list, "insert", brood_pack("(ii)", 0, 5), "None");
+    expect(list, "pop", NONE, "'b'");
+    expect(list, "pop", brood_pack("(i)", 0), "5");
+    expect(list, "#GETVALUE", NONE, "[7, 9, 'a']");
+    expect(list, "index", brood_pack("(i)", 9), "1");
+    expect_raise(list, "remove", brood_pack("(i)", 1), "ValueError",
+                 "list.remove(x): x not in list");
+    expect(list, "remove", brood_pack("(s)", "a"), "None");
+    expect(list, "__add__", brood_pack("([i])", 1), "[7, 9, 1]");
+    expect(list, "__mul__", brood_pack("(i)", 2), "[7, 9, 7, 9]");
+    expect(list, "__imul__", brood_pack("(i)", 2), "[7, 9, 7, 9]");
+    expect(list, "count", brood_pack("(i)", 7), "2");
+    expect(list, "reverse", NONE, "None");
+    expect(list, "#GETVALUE", NONE, "[9, 7, 9, 7]");
+    expect(list, "__contains__", brood_pack("(f)", 9.0), "True");
+    expect_raise(list, "append", NONE, "TypeError", NULL);
+    expect_raise(list, "clear_all", NONE, "multiprocessing.managers.RemoteError", NULL);
+    brood_proxy_release(list);
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+static void test_a_list_sorts_what_has_an_order(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(
+        manager, "list",
+        brood_pack("([vififi])", brood_int_text("99999999999999999999"), 3, 2.5, -1, 1e300, 2));
+    expect(list, "sort", NONE, "None");
+    expect(list, "#GETVALUE", NONE, "[-1, 2, 2.5, 3, 99999999999999999999, 1e+300]");
+    bt_ok(brood_proxy_call_with(list, "sort", NONE, brood_pack("{sb}", "reverse", true), NULL));
+    expect(list, "__getitem__", brood_pack("(i)", 0), "1e+300");
+    expect(list, "append", brood_pack("(s)", "x"), "None");
+    expect_raise(list, "sort", NONE, "TypeError", NULL);
+    expect(list, "__len__", NONE, "7");
+    brood_proxy_release(list);
+    list = make(manager, "list", brood_pack("([(is)(is)(i)[s]])", 2, "a", 1, "b", 1, "z"));
+    expect(list, "pop", NONE, "['z']");
+    expect(list, "sort", NONE, "None");
+    expect(list, "#GETVALUE", NONE, "[(1,), (1, 'b'), (2, 'a')]");
+    brood_proxy_release(list);
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+static void test_a_dict_does_what_python_does(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *dict = make(manager, "dict", brood_pack("({si,ii})", "a", 1, 2, 3));
+    expect(dict, "__getitem__", brood_pack("(s)", "a"), "1");
+    expect(dict, "__getitem__", brood_pack("(f)", 2.0), "3");
+    expect_raise(dict, "__getitem__", brood_pack("(s)", "b"), "KeyError", "b");
+    expect_raise(dict, "__getitem__", brood_pack("([])"), "TypeError", "unhashable type: 'list'");
+    expect(dict, "__setitem__", brood_pack("(si)", "c", 4), "None");
+    expect(dict, "get", brood_pack("(s)", "z"), "None");
+    expect(dict, "get", brood_pack("(si)", "z", 9), "9");
+    expect(dict, "keys", NONE, "['a', 2, 'c']");
+    expect(dict, "values", NONE, "[1, 3, 4]");
+    expect(dict, "items", NONE, "[('a', 1), (2, 3), ('c', 4)]");
+    expect(dict, "popitem", NONE, "('c', 4)");
+    expect(dict, "pop", brood_pack("(s)", "a"), "1");
+    expect(dict, "pop", brood_pack("(si)", "a", 7), "7");
+    expect_raise(dict, "pop", brood_pack("(s)", "a"), "KeyError", "a");
+    expect(dict, "setdefault", brood_pack("(s[])", "l"), "[]");
+    expect(dict, "update", brood_pack("([(ii)[ii]])", 1, 2, 3, 4), "None");
+    bt_ok(brood_proxy_call_with(dict, "update", NONE, brood_pack("{si}", "k", 5), NULL));
+    expect_raise(dict, "update", brood_pack("([(i)])", 1), "ValueError",
+                 "dictionary update sequence element #0 has length 1; 2 is required");
+    expect(dict, "copy", NONE, "{2: 3, 'l': [], 1: 2, 3: 4, 'k': 5}");
+    expect(dict, "__len__", NONE, "5");
+    expect(dict, "__contains__", brood_pack("(i)", 1), "True");
+    expect(dict, "__delitem__", brood_pack("(i)", 1), "None");
+    expect(dict, "clear", NONE, "None");
+    expect_raise(dict, "popitem", NONE, "KeyError", NULL);
+    expect(dict, "__repr__", NONE, "'{}'");
+    brood_proxy_release(dict);
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+static void test_a_dict_is_iterated_over(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *dict = make(manager, "dict", brood_pack("({si,si})", "a", 1, "b", 2));
+    brood_proxy *iterator;
+    bt_ok(brood_proxy_call_object(dict, "__iter__", NONE, &iterator));
+    assert_string_equal(brood_proxy_typeid(iterator), "Iterator");
+    expect(iterator, "__next__", NONE, "'a'");
+    expect(iterator, "__next__", NONE, "'b'");
+    bt_fails(brood_proxy_call(iterator, "__next__", NONE, NULL), BROOD_EEOF);
+    brood_proxy_release(iterator);
+    bt_ok(brood_proxy_call_object(dict, "__iter__", NONE, &iterator));
+    expect(dict, "__setitem__", brood_pack("(si)", "c", 3), "None");
+    expect_raise(iterator, "__next__", NONE, "RuntimeError",
+                 "dictionary changed size during iteration");
+    brood_proxy_release(iterator);
+    brood_proxy_release(dict);
+    int64_t n;
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 0);
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+static void test_objects_are_nested(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *outer = make(manager, "list", NONE);
+    brood_proxy *inner = make(manager, "list", brood_pack("([i])", 1));
+    bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", brood_proxy_value(inner)), NULL));
+    bt_ok(brood_proxy_call(inner, "append", brood_pack("(i)", 2), NULL));
+    brood_proxy_release(inner); /* the outer list keeps it */
+    int64_t n;
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 1);
+    brood_value value;
+    brood_proxy *again;
+    bt_ok(brood_proxy_call(outer, "__getitem__", brood_pack("(i)", 0), &value));
+    bt_ok(brood_get_proxy(&value, &again));
+    expect(again, "#GETVALUE", NONE, "[1, 2]");
+    brood_value_clear(&value);
+    bt_ok(brood_proxy_call(outer, "pop", NONE, &value)); /* only this value has it now */
+    bt_ok(brood_get_proxy(&value, &again));
+    expect(again, "append", brood_pack("(i)", 3), "None");
+    expect(again, "__len__", NONE, "3");
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 2);
+    brood_value_clear(&value);
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 1);
+    /* One that contains itself. */
+    bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", brood_proxy_value(outer)), NULL));
+    brood_proxy_release(outer);
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+static void test_a_client_that_ends_drops_its_references(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r), *other = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE);
+    brood_proxy *kept = make(other, "list", NONE);
+    int64_t n;
+    bt_ok(brood_manager_number_of_objects(other, &n));
+    assert_int_equal(n, 2);
+    atomic_store(&manager->down, true); /* it says nothing any more */
+    brood_proxy_release(list);
+    bri_manager_release(manager);
+    do { /* the server learns it from the connection's end */
+        bt_ok(brood_manager_number_of_objects(other, &n));
+    } while (n != 1);
+    brood_proxy_release(kept);
+    bri_manager_release(other);
+    rig_close(&r);
+}
+
+static void test_the_server_tells_about_its_objects(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", brood_pack("([i])", 5));
+    char *text;
+    bt_ok(brood_manager_debug_info(manager, &text));
+    assert_non_null(strstr(text, ":       refcount=1\n    [5]"));
+    brood_free(text);
+    brood_proxy *none;
+    bt_fails(brood_manager_object(manager, "nothing", NONE, &none), BROOD_ETASK);
+    bt_message_has("there is no type 'nothing'");
+    bt_fails(brood_manager_object(manager, "list", brood_pack("(i)", 5), &none), BROOD_ETASK);
+    bt_message_has("'int' object is not iterable");
+    brood_proxy_release(list);
+    bt_ok(brood_manager_shutdown(manager));
+    bri_manager_release(manager);
+    rig_close(&r);
+}
+
+int main(int argc, char **argv)
+{
+    return bt_main(argc, argv, bt_test(test_a_list_does_what_python_does),
+                   bt_test(test_a_list_sorts_what_has_an_order),
+                   bt_test(test_a_dict_does_what_python_does),
+                   bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
+                   bt_test(test_a_client_that_ends_drops_its_references),
+                   bt_test(test_the_server_tells_about_its_objects));
+}
