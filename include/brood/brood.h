@@ -7,6 +7,7 @@
 #include <brood/connection.h>
 #include <brood/event.h>
 #include <brood/function.h>
+#include <brood/future.h>
 #include <brood/init.h>
 #include <brood/listener.h>
 #include <brood/lock.h>

@@ -12,6 +12,9 @@
 #ifndef BROOD_FUNCTION_H
 #define BROOD_FUNCTION_H
 
+#include <stdbool.h>
+
+#include <brood/time.h>
 #include <brood/value.h>
 
 BROOD_BEGIN_DECLS
@@ -89,6 +92,21 @@ BROOD_API brood_status brood_call_return(brood_call *call, brood_value result);
 BROOD_API brood_status brood_call_raise_at(brood_call *call, const char *file, int line,
                                            const char *kind, const char *format, ...)
     BROOD_PRINTF(5, 6);
+
+/*
+ * For tasks of pools and executors that may be asked to stop or have a soft deadline: whether the
+ * task should end now (it was asked to by brood_future_cancel, or its soft deadline has passed);
+ * the milliseconds until that deadline, BROOD_FOREVER without one; and which attempt this is, 1
+ * being the first. A process that is no worker is never asked.
+ *
+ * Errors:  none.
+ * Blocks:  no.
+ * Threads: the one that runs the function.
+ * Python:  none.
+ */
+BROOD_API bool brood_call_should_stop(brood_call *call);
+BROOD_API brood_ms brood_call_time_left(brood_call *call);
+BROOD_API int brood_call_attempt(brood_call *call);
 
 /*
  * Gives a function a name by which it can be referred to from other processes, builds and machines.

@@ -1,5 +1,5 @@
 /* pool/map.c - one map: items into tasks, results back into their places. */
-#include "pool/pool.h"
+#include "pool/submit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,8 @@ typedef struct map_run {
     bri_request request;
     brood_map_options options;
     brood_function code;
-    uint64_t function; /* its record */
+    bri_task_shape shape;
+    bri_sink sink;
     brood_value items;
     size_t n, next, done; /* items: all, the first that is in no task, ended ones */
     size_t chunk;
@@ -52,10 +53,17 @@ static _Thread_local struct {
     int exitcode;
 } last_failure;
 
-/* An item has failed: its error takes its place, or it fails the map if no earlier one does. */
-static void item_failed(map_run *run, size_t item, brood_status status, bri_outcome *outcome,
-                        int exitcode)
+static void take_value(const bri_sink *sink, size_t item, brood_value value)
 {
+    map_run *run = sink->context;
+    run->results[item] = value;
+}
+
+/* An item has failed: its error takes its place, or it fails the map if no earlier one does. */
+static void item_failed(const bri_sink *sink, size_t item, brood_status status,
+                        bri_outcome *outcome, int exitcode)
+{
+    map_run *run = sink->context;
     if (run->options.keep_errors) {
         run->results[item] = outcome->error;
         outcome->error = (brood_value){0};
@@ -71,15 +79,6 @@ static void item_failed(map_run *run, size_t item, brood_status status, bri_outc
         run->exitcode = exitcode;
     }
     bri_outcome_clear(outcome);
-}
-
-/* The same out of this thread's last error: the item could not be sent or its result not be read.
- */
-static void item_failed_here(map_run *run, size_t item, brood_status status)
-{
-    bri_outcome outcome = {0};
-    bri_outcome_fail(&outcome, status);
-    item_failed(run, item, BROOD_ETASK, &outcome, 0);
 }
 
 static void tell_progress(const map_run *run)
@@ -106,35 +105,12 @@ static uint32_t write_chunk(map_run *run, size_t *first)
             break; /* it is tried again, as the first of the next chunk */
         } else {
             bri_fail_within("could not send an item to a worker");
-            item_failed_here(run, run->next++, status);
+            bri_item_failed_here(&run->sink, run->next++, status);
             run->done++;
             tell_progress(run);
         }
     }
     return n;
-}
-
-/* Puts the scratch buffer into a slot. */
-static brood_status fill_slot(map_run *run, uint32_t index, size_t first, uint32_t n)
-{
-    bri_task_slot *slot = bri_tasks_slot(run->pool->table, index);
-    size_t size = bri_payload_size(&run->scratch);
-    void *to = slot->bytes;
-    if (size > BRI_SLOT_INLINE) {
-        uint64_t block;
-        BROOD_TRY(bri_arena_alloc(run->pool->arena, size, &block));
-        atomic_store_explicit(&slot->arguments, block, memory_order_relaxed);
-        to = bri_arena_at(run->pool->arena, block);
-    }
-    bri_payload_copy(&run->scratch, to);
-    slot->function = run->function;
-    slot->n = n;
-    slot->size = size;
-    bri_task *task = &run->pool->tasks[index];
-    task->item = first;
-    task->n_bytes = size;
-    run->request.n_bytes += size;
-    return BROOD_OK;
 }
 
 /* Fills the slots of the batch. When memory is out it waits for tasks to end, if there are any. */
@@ -146,7 +122,8 @@ static brood_status fill_batch(map_run *run)
         uint32_t n = write_chunk(run, &first);
         if (n == 0)
             break;
-        status = fill_slot(run, run->batch[run->n_filled], first, n);
+        status = bri_task_fill(run->pool, run->batch[run->n_filled], &run->scratch, &run->shape,
+                               first, n);
         if (status == BROOD_OK)
             run->n_filled++;
         else
@@ -158,75 +135,11 @@ static brood_status fill_batch(map_run *run)
     return run->is_starved ? BROOD_OK : status;
 }
 
-/* ---- results back ---- */
-
-/* What a worker's death says about the items that it had. */
-static void task_lost(map_run *run, const bri_task *task, uint32_t n)
-{
-    char how[80];
-    if (task->exitcode < 0)
-        snprintf(how, sizeof how, "was killed by signal %d", -task->exitcode);
-    else
-        snprintf(how, sizeof how, "exited with code %d", task->exitcode);
-    for (uint32_t i = 0; i < n; i++) {
-        bri_outcome outcome = {.failed = true, .pid = task->worker};
-        char message[160];
-        snprintf(message, sizeof message, "the worker %lld %s while it ran the task",
-                 (long long)task->worker, how);
-        outcome.error = brood_error_value("multiprocessing.context.ProcessError", message);
-        item_failed(run, task->item + i, BROOD_EWORKERDIED, &outcome, task->exitcode);
-    }
-}
-
-/* One result: a value or why there is none. */
-static brood_status read_result(map_run *run, bri_payload_reader *reader, size_t item)
-{
-    bri_item entry;
-    brood_value value;
-    BROOD_TRY(bri_payload_next(reader, &entry));
-    brood_status status = bri_payload_value(&entry, &value);
-    if (status != BROOD_OK) {
-        bri_fail_within("could not read the result of a task");
-        item_failed_here(run, item, status);
-        return BROOD_OK;
-    }
-    if (entry.kind != BRI_ITEM_FAILURE) {
-        run->results[item] = value;
-        return BROOD_OK;
-    }
-    bri_outcome outcome = {0};
-    status = bri_outcome_rebuild(&value, &outcome);
-    brood_value_clear(&value);
-    if (status == BROOD_OK)
-        item_failed(run, item, BROOD_ETASK, &outcome, 0);
-    else
-        item_failed_here(run, item, status);
-    return BROOD_OK;
-}
-
 /* Decodes what a task brought. Not under the mutex: the slot is this thread's. */
 static void read_task(map_run *run, uint32_t index)
 {
-    bri_task *task = &run->pool->tasks[index];
-    bri_task_slot *slot = bri_tasks_slot(run->pool->table, index);
-    if (task->lost) {
-        task_lost(run, task, slot->n);
-    } else {
-        uint64_t block = atomic_load_explicit(&slot->result, memory_order_relaxed);
-        bri_payload_reader reader = {slot->bytes, slot->size};
-        if (block != 0)
-            reader.data = bri_arena_at(run->pool->arena, block);
-        brood_status status = BROOD_OK;
-        if (slot->size == 0) /* not even a failure could be written */
-            status = bri_fail(BROOD_ENOMEM, "could not send the result of a task: out of memory");
-        for (uint32_t i = 0; i < slot->n; i++) {
-            if (status == BROOD_OK)
-                status = read_result(run, &reader, task->item + i);
-            if (status != BROOD_OK)
-                item_failed_here(run, task->item + i, status);
-        }
-    }
-    run->done += slot->n;
+    bri_task_read(run->pool, index, &run->sink);
+    run->done += bri_tasks_slot(run->pool->table, index)->n;
     tell_progress(run);
 }
 
@@ -338,7 +251,7 @@ static brood_status run_request(map_run *run)
     bri_mutex_lock(pool->mutex);
     brood_status status = bri_request_begin(pool, &run->request, "map");
     if (status == BROOD_OK) {
-        status = bri_pool_function(pool, run->code, &run->function);
+        status = bri_pool_function(pool, run->code, &run->shape.function);
         if (status == BROOD_OK)
             status = run_map(run, deadline);
         for (uint32_t i = 0; i < run->n_ended; i++)
@@ -391,19 +304,12 @@ static brood_status make_list(map_run *run, brood_value *results)
     return BROOD_OK;
 }
 
-/* As Python: about four tasks a worker. */
-static size_t chunk_of(const brood_pool *pool, size_t n, size_t asked)
-{
-    size_t tasks = 4 * (size_t)pool->n_seats;
-    size_t chunk = asked != 0 ? asked : (n + tasks - 1) / tasks;
-    return chunk == 0 ? 1 : chunk < UINT32_MAX ? chunk : UINT32_MAX;
-}
-
 static brood_status map(map_run *run, brood_value *results)
 {
     run->n = brood_value_length(&run->items);
-    run->chunk = chunk_of(run->pool, run->n, run->options.chunksize);
+    run->chunk = bri_chunk_of(run->pool, run->n, run->options.chunksize);
     run->wanted = 1;
+    run->sink = (bri_sink){.value = take_value, .failed = item_failed, .context = run};
     run->results = bri_calloc(run->n, sizeof *run->results);
     if (run->results == NULL)
         return BROOD_ENOMEM;
@@ -417,28 +323,73 @@ static brood_status map(map_run *run, brood_value *results)
     return status;
 }
 
+/* A map that is to be tried again, or has a time limit for its tasks, is the collector's matter. */
+static bool is_plain(const brood_task_policy *policy)
+{
+    return policy->priority == 0 && policy->retries == 0 && policy->soft_deadline == 0 &&
+           policy->hard_deadline == 0;
+}
+
+/* Waits for one that the collector sees to. */
+static brood_status map_by_collector(map_run *run, const char *what, brood_value *results)
+{
+    brood_future *future;
+    run->options.callback = NULL;
+    run->options.error_callback = NULL;
+    if (bri_collector_is_me(run->pool))
+        return bri_fail(BROOD_ESTATE, "could not %s: a callback of the pool cannot wait for it",
+                        what);
+    BROOD_TRY(bri_map_submit(run->pool, run->code, &run->items, &run->options, run->shape.style,
+                             what, &future));
+    brood_ms timeout = run->options.timeout == 0 ? BROOD_FOREVER : run->options.timeout;
+    brood_status status = brood_future_take(future, results, timeout);
+    if (brood_future_is_done(future) && future->outcome.failed) {
+        run->failure = future->outcome;
+        future->outcome = (bri_outcome){0};
+        run->failure_status = future->status;
+        run->exitcode = future->exitcode;
+        status = report_failure(run);
+    } else if (!brood_future_is_done(future)) {
+        brood_future_cancel(future, BROOD_CANCEL_QUEUED, NULL);
+    }
+    brood_future_destroy(future);
+    return status;
+}
+
+static brood_status check_and_map(map_run *run, const char *what, brood_value *results)
+{
+    last_failure.pool = 0;
+    BROOD_TRY(bri_pool_check(run->pool, what));
+    BROOD_TRY(bri_items_check(&run->items, what));
+    if (run->code == NULL || results == NULL)
+        return bri_fail(BROOD_EINVALID, "could not %s: %s is NULL", what,
+                        run->code == NULL ? "the function" : "where the results go");
+    BROOD_TRY(bri_policy_check(&run->options.policy, what));
+    run->shape.level = BRI_LEVEL_NORMAL;
+    if (!is_plain(&run->options.policy))
+        return map_by_collector(run, what, results);
+    return map(run, results);
+}
+
 brood_status brood_pool_map(brood_pool *pool, brood_function function, brood_value items,
                             const brood_map_options *options, brood_value *results)
 {
     map_run run = {.pool = pool, .items = items, .code = function};
     if (options != NULL)
         run.options = *options;
-    brood_kind kind = brood_value_kind(&items);
-    brood_status status = bri_pool_check(pool, "map");
-    last_failure.pool = 0;
-    if (status != BROOD_OK)
-        ;
-    else if (kind == BROOD_INVALID)
-        status = bri_fail_within("could not map");
-    else if (function == NULL || results == NULL)
-        status = bri_fail(BROOD_EINVALID, "could not map: %s is NULL",
-                          function == NULL ? "the function" : "where the results go");
-    else if (kind != BROOD_LIST && kind != BROOD_TUPLE)
-        status =
-            bri_fail(BROOD_ETYPE, "could not map: the items are of type %s, not a list or a tuple",
-                     brood_kind_name(kind));
-    else
-        status = map(&run, results);
+    brood_status status = check_and_map(&run, "map", results);
+    brood_value_clear(&run.items);
+    return status;
+}
+
+brood_status brood_pool_starmap(brood_pool *pool, brood_function function, brood_value items,
+                                const brood_map_options *options, brood_value *results)
+{
+    map_run run = {.pool = pool, .items = items, .code = function};
+    if (options != NULL)
+        run.options = *options;
+    run.shape.style = BRI_STYLE_STAR;
+    brood_status status = check_and_map(&run, "starmap", results);
     brood_value_clear(&run.items);
     return status;
 }

@@ -1,5 +1,5 @@
 /* pool/pool.c - the pool's life: create, close, join, terminate, destroy. */
-#include "pool/pool.h"
+#include "pool/job.h"
 
 #include <string.h>
 
@@ -76,11 +76,14 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 /* A forked child has none of these pools: their workers are its parent's. */
 static void disown_pools(void)
 {
+    bri_hub_after_fork();
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
         pool->inherited = true;
         bri_shared_release(pool->shared);
         pool->shared = NULL;
         pool->table = NULL;
+        bri_thread_forget(pool->collector.thread);
+        pool->collector.thread = NULL;
     }
 }
 
@@ -121,6 +124,7 @@ static void unlist_pool(const brood_pool *pool)
 brood_status bri_pool_start(void)
 {
     bri_the_runtime.pools = &all_pools;
+    BROOD_TRY(bri_hub_start());
     BROOD_TRY(bri_shared_class_add(&bri_pool_class));
     return bri_function_register(BRI_POOL_WORKER, bri_pool_worker);
 }
@@ -176,13 +180,13 @@ static brood_status make_local_part(brood_pool *pool)
     pool->free_slots = bri_calloc(n, sizeof *pool->free_slots);
     pool->collected = bri_calloc(n, sizeof *pool->collected);
     pool->tasks = bri_calloc(n, sizeof *pool->tasks);
-    pool->seats = bri_calloc(pool->n_seats, sizeof *pool->seats);
+    pool->seats = bri_calloc(pool->table->n_workers, sizeof *pool->seats);
     if (pool->free_slots == NULL || pool->collected == NULL || pool->tasks == NULL ||
         pool->seats == NULL)
         return BROOD_ENOMEM;
     for (uint32_t i = 0; i < n; i++)
         pool->free_slots[pool->n_free++] = n - 1 - i;
-    for (uint32_t i = 0; i < pool->n_seats; i++)
+    for (uint32_t i = 0; i < pool->table->n_workers; i++)
         pool->seats[i].pool = pool;
     return BROOD_OK;
 }
@@ -193,6 +197,10 @@ static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
     pool->n_seats = (uint32_t)(options->workers == 0 ? brood_cpu_count() : options->workers);
     if (pool->n_seats > BRI_MAX_WORKERS)
         pool->n_seats = BRI_MAX_WORKERS;
+    pool->n_seats_ever = pool->n_seats;
+    pool->forks =
+        (options->method != BROOD_START_DEFAULT ? options->method : brood_get_start_method()) ==
+        BROOD_START_FORK;
     BROOD_TRY(bri_runtime_hook(&hooks));
     BROOD_TRY(set_initializer(pool, options));
     BROOD_TRY(bri_arena_get(&pool->arena));
@@ -210,6 +218,7 @@ static void free_pool(brood_pool *pool)
     bri_shared_release(pool->shared);
     bri_supervisor_fini(&pool->supervisor);
     if (!pool->inherited) { /* their state is that of a thread which does not exist here */
+        bri_condition_destroy(pool->collector.wake);
         bri_mutex_destroy(pool->mutex);
         bri_condition_destroy(pool->changed);
     }
@@ -265,8 +274,9 @@ void brood_pool_destroy(brood_pool *pool)
         bri_error_save(&saved);
         brood_pool_terminate(pool);
         brood_pool_join(pool, DESTROY_TIME);
+        bri_collector_stop(pool);
         bri_error_restore(&saved);
-        for (uint32_t i = 0; i < pool->n_seats; i++)
+        for (uint32_t i = 0; i < pool->n_seats_ever; i++)
             if (pool->seats[i].process != NULL) { /* killed, but the system has not ended it yet */
                 bri_children_unwatch(pool->seats[i].process);
                 brood_process_destroy(pool->seats[i].process);
@@ -280,7 +290,7 @@ void brood_pool_destroy(brood_pool *pool)
 /* A closed pool with nothing to do lets its workers go. Under the mutex. */
 static void end_if_done(brood_pool *pool)
 {
-    if (pool->state == BRI_POOL_CLOSED && pool->requests == NULL && !pool->is_ending) {
+    if (pool->state == BRI_POOL_CLOSED && bri_pool_is_idle(pool) && !pool->is_ending) {
         pool->is_ending = true;
         bri_supervisor_stop(&pool->supervisor);
         bri_tasks_end(pool->table);
@@ -315,6 +325,8 @@ brood_status brood_pool_join(brood_pool *pool, brood_ms timeout)
     bri_deadline deadline = bri_deadline_after(brp_clock_now(), timeout);
     brood_status status = BROOD_OK;
     int64_t slice = 0;
+    if (bri_collector_is_me(pool))
+        return bri_fail(BROOD_ESTATE, "could not join a pool: a callback of it cannot wait for it");
     bri_mutex_lock(pool->mutex);
     if (pool->state == BRI_POOL_OPEN)
         status = bri_fail(BROOD_ESTATE, "could not join a pool: it is neither closed nor "
@@ -323,7 +335,7 @@ brood_status brood_pool_join(brood_pool *pool, brood_ms timeout)
         bri_deadline when;
         end_if_done(pool);
         bri_pool_attend(pool, &when);
-        if (bri_pool_n_workers(pool) == 0 && pool->requests == NULL)
+        if (bri_pool_n_workers(pool) == 0 && bri_pool_is_idle(pool))
             break;
         end_if_done(pool);
         status = bri_pool_sleep(pool, &slice, 1, when < deadline ? when : deadline);
@@ -341,7 +353,7 @@ brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t room, size_
     size_t count = 0;
     bri_mutex_lock(pool->mutex);
     bri_pool_attend(pool, &when);
-    for (uint32_t i = 0; i < pool->n_seats; i++)
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
         if (pool->seats[i].process != NULL) {
             if (count < room)
                 pids[count] = pool->seats[i].pid;

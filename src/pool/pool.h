@@ -3,9 +3,13 @@
  *
  * Glossary: a *request* is one call of the user that wants results (a map); a *task* is what a
  * worker takes at once, a slot of the table with some of the request's items; a *seat* is a place
- * for a worker process. No thread of the pool's own works here: whoever is inside a call on the
- * pool does what is to be done. One of them at a time, the *leader*, sleeps on the table's bell;
- * the others wait for the leader to hand out what came.
+ * for a worker process; a *job* is what a thread of the pool's own, the *collector*, sees to.
+ *
+ * The two ways meet here: whoever is inside a blocking call on the pool does what is to be done,
+ * for all. One of them at a time, the *leader*, sleeps on the table's bell; the others wait for the
+ * leader to hand out what came. The collector, which runs from the first asynchronous task on, is
+ * one of them, but it leads only while no caller does: so a map has no other thread between it and
+ * the workers.
  */
 #ifndef BRI_POOL_H
 #define BRI_POOL_H
@@ -13,11 +17,18 @@
 #include <brood/pool.h>
 
 #include "core/runtime.h"
+#include "core/thread.h"
 #include "ipc/shared.h"
+#include "pool/future.h"
+#include "pool/payload.h"
 #include "pool/supervisor.h"
 #include "pool/table.h"
 
 #define BRI_POOL_WORKER "brood.pool.worker"
+
+enum { BRI_QUARANTINE = 3 /* workers that may die with a task */ };
+
+typedef struct bri_job bri_job;
 
 typedef struct bri_request {
     brood_status status;  /* BROOD_OK, or why it was ended before its time */
@@ -28,15 +39,28 @@ typedef struct bri_request {
     struct bri_request *next;
 } bri_request;
 
+/* Why a worker was killed with a task. */
+typedef enum bri_fate {
+    BRI_FATE_NONE = 0, /* it was not: it died */
+    BRI_FATE_DEADLINE,
+    BRI_FATE_CANCELLED
+} bri_fate;
+
 /* The parent's side of a slot. */
 typedef struct bri_task {
     bri_request *request; /* NULL: nobody waits for it any more */
+    struct bri_job *job;  /* NULL: of a caller's own request */
     size_t item;          /* the first of its items */
     size_t n_bytes;
-    uint32_t next;  /* in an inbox; slot number + 1 */
-    bool lost;      /* its worker died with it */
-    int exitcode;   /* then: how */
-    int64_t worker; /* and which, by pid */
+    uint32_t next;     /* in an inbox, or among the delayed; slot number + 1 */
+    bool lost;         /* its worker died with it */
+    bool is_delayed;   /* waits for its next attempt */
+    bool has_limit;    /* a hard deadline */
+    bri_fate fate;     /* lost: why */
+    int exitcode;      /* and how */
+    int64_t worker;    /* and which, by pid */
+    int deaths;        /* workers that died with it */
+    bri_deadline when; /* delayed: until then */
 } bri_task;
 
 typedef struct bri_seat {
@@ -45,6 +69,8 @@ typedef struct bri_seat {
     int64_t pid;
     bri_worker_number number;
     atomic_bool ended; /* the process has: set on the supervisor's thread */
+    bri_fate fate;     /* why the pool has killed it */
+    int64_t started;
 } bri_seat;
 
 typedef enum bri_pool_state {
@@ -53,6 +79,30 @@ typedef enum bri_pool_state {
     BRI_POOL_BROKEN, /* too many workers died in a row; ended like a terminated one */
     BRI_POOL_TERMINATED
 } bri_pool_state;
+
+typedef enum bri_leader { BRI_LEADER_NONE, BRI_LEADER_CALLER, BRI_LEADER_COLLECTOR } bri_leader;
+
+typedef struct bri_job_list {
+    bri_job *first, *last;
+} bri_job_list;
+
+/* The pool's thread and what it sees to. */
+typedef struct bri_collector {
+    bri_thread *thread; /* NULL: not yet */
+    uint64_t thread_id;
+    bri_condition *wake; /* it sleeps here while a caller leads */
+    bool is_asleep;      /* there */
+    bool ends;
+    bri_request request;                   /* of all its tasks */
+    bri_job_list waiting[BRI_TASK_LEVELS]; /* jobs with tasks that are in no slot */
+    bri_job *first;                        /* all that have not ended */
+    bri_job *to_tell;                      /* ended by others: their callbacks are due */
+    uint32_t delayed;                      /* tasks; slot number + 1 */
+    uint32_t n_limited;                    /* tasks in slots with a hard deadline */
+    bri_deadline limit_check;              /* when to look at those */
+    size_t n_jobs;      /* that have not ended, or whose callbacks were not called */
+    size_t n_cancelled; /* lists that were, and that it has not yet seen to */
+} bri_collector;
 
 typedef struct bri_function_known {
     brood_function function;
@@ -68,8 +118,9 @@ struct brood_pool {
     bri_arena *arena;
     bri_mutex *mutex;
     bri_condition *changed;
-    bool has_leader;
+    bri_leader leader;
     int n_followers;
+    int n_callers; /* requests of callers, which lead before the collector does */
 
     bri_pool_state state;
     bool is_ending; /* the workers were told to end */
@@ -80,9 +131,14 @@ struct brood_pool {
     uint32_t *collected; /* room for all slots */
     bri_task *tasks;
     bri_request *requests;
+    bri_collector collector;
+    bool forks; /* its workers come by fork, which only threads of the program may do */
+    brood_pool_stats stats;
+    int64_t n_latencies;
 
-    bri_seat *seats;
+    bri_seat *seats; /* room for all that the table has */
     uint32_t n_seats;
+    uint32_t n_seats_ever;
     bri_worker_number last_worker;
     bri_supervisor supervisor;
     atomic_int n_ended; /* seats whose end was not attended to */
@@ -106,12 +162,19 @@ brood_status bri_pool_start(void);
 /* BROOD_EINVALID, or BROOD_ESTATE for a pool that was inherited by fork: "could not <what>: ...".
  */
 brood_status bri_pool_check(brood_pool *pool, const char *what);
+/* Whether something new may begin; under the mutex. BROOD_ESTATE, BROOD_EBROKEN. */
+brood_status bri_pool_check_open(const brood_pool *pool, const char *what);
 
 /* ---- workers.c ---- */
 
 /* Does what is to be done, under the mutex (which it may let go meanwhile): hands out results,
  * sees to workers that died, starts new ones. `*when`: when to come again at the latest. */
 void bri_pool_attend(brood_pool *pool, bri_deadline *when);
+/* The same by the collector, which may not fork. */
+void bri_pool_attend_as_collector(brood_pool *pool, bri_deadline *when);
+/* Kills the worker that runs this task, so that the task ends by it. False when none does any more.
+ */
+bool bri_pool_kill_task(brood_pool *pool, uint32_t index, bri_fate fate);
 /* Starts all workers. */
 brood_status bri_pool_start_workers(brood_pool *pool);
 /* Kills all workers; nothing is started any more. Under the mutex. */
@@ -128,6 +191,11 @@ static inline uint32_t bri_pool_n_workers(const brood_pool *pool)
 brood_status bri_request_begin(brood_pool *pool, bri_request *request, const char *what);
 /* Takes it out: tasks that no worker has are taken back, the others' results will be dropped. */
 void bri_request_end(brood_pool *pool, bri_request *request);
+/* Whether nothing is left to do: no request, no job. */
+static inline bool bri_pool_is_idle(const brood_pool *pool)
+{
+    return pool->requests == NULL && pool->collector.n_jobs == 0;
+}
 /* A free slot for a task of it; false when it has to wait for some to end. */
 bool bri_request_take_slot(brood_pool *pool, bri_request *request, uint32_t *index);
 /* Gives a slot back, with the blocks of the arena that hang on it. */
@@ -144,9 +212,42 @@ bool bri_pool_hand_out_left(brood_pool *pool, const bri_seat *seat, int exitcode
  * change by another thread, the deadline (BROOD_ETIMEDOUT). */
 brood_status bri_pool_sleep(brood_pool *pool, int64_t *slice, uint32_t wanted,
                             bri_deadline deadline);
+/* The same for the collector. */
+void bri_pool_sleep_as_collector(brood_pool *pool, int64_t *slice, uint32_t wanted,
+                                 bri_deadline deadline);
 /* Wakes everybody who is in bri_pool_sleep. */
 void bri_pool_wake(brood_pool *pool);
 /* The record in the arena that stands for a function. */
 brood_status bri_pool_function(brood_pool *pool, brood_function function, uint64_t *record);
+
+/* ---- task.c: into a slot, and out of it ---- */
+
+typedef struct bri_task_shape {
+    uint64_t function; /* its record */
+    bri_task_style style;
+    uint8_t level;
+    bool in_block; /* the arguments have to outlive the attempt */
+    uint32_t soft_ms;
+    bool is_timed; /* the worker says when it begins */
+} bri_task_shape;
+
+/* Puts a frame of `n` items, the first of them `item`, into a slot. BROOD_ENOMEM. */
+brood_status bri_task_fill(brood_pool *pool, uint32_t index, const bri_payload *frame,
+                           const bri_task_shape *shape, size_t item, uint32_t n);
+
+/* Who takes what came of the items. Values and outcomes are moved in. */
+typedef struct bri_sink {
+    void (*value)(const struct bri_sink *sink, size_t item, brood_value value);
+    void (*failed)(const struct bri_sink *sink, size_t item, brood_status status,
+                   bri_outcome *outcome, int exitcode);
+    void *context;
+} bri_sink;
+
+/* Gives what a task brought, item by item. Not under the mutex: the slot is the caller's. */
+void bri_task_read(brood_pool *pool, uint32_t index, const bri_sink *sink);
+/* The item's failure is this thread's last error. */
+void bri_item_failed_here(const bri_sink *sink, size_t item, brood_status status);
+/* Whether its only item has failed. */
+bool bri_task_has_failed(brood_pool *pool, uint32_t index);
 
 #endif /* BRI_POOL_H */

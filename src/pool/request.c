@@ -1,5 +1,5 @@
 /* pool/request.c - slots, inboxes and waiting: what all requests of a pool share. */
-#include "pool/pool.h"
+#include "pool/job.h"
 
 #include <string.h>
 
@@ -7,12 +7,13 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "data/pickle.h"
+#include "platform/clock.h"
 
 /* A request with more than this many bytes of arguments on their way has only a few tasks in the
  * table: enough that each worker finds the next one. */
-enum { MANY_BYTES = 64 << 20, FEW_TASKS = 2 };
+enum { MANY_BYTES = 64 << 20, FEW_TASKS = 2, LOOK_NS = 20000000 };
 
-brood_status bri_request_begin(brood_pool *pool, bri_request *request, const char *what)
+brood_status bri_pool_check_open(const brood_pool *pool, const char *what)
 {
     switch (pool->state) {
     case BRI_POOL_OPEN:
@@ -24,6 +25,14 @@ brood_status bri_request_begin(brood_pool *pool, bri_request *request, const cha
     case BRI_POOL_TERMINATED:
         return bri_fail(BROOD_ESTATE, "could not %s: the pool was terminated", what);
     }
+    return BROOD_OK;
+}
+
+brood_status bri_request_begin(brood_pool *pool, bri_request *request, const char *what)
+{
+    BROOD_TRY(bri_pool_check_open(pool, what));
+    pool->n_callers++;
+    bri_collector_nudge(pool); /* it lets the caller lead */
     request->next = pool->requests;
     pool->requests = request;
     return BROOD_OK;
@@ -48,6 +57,8 @@ void bri_request_end(brood_pool *pool, bri_request *request)
         at = &(*at)->next;
     if (*at != NULL)
         *at = request->next;
+    pool->n_callers--;
+    bri_collector_nudge(pool);
     bri_pool_wake(pool);
 }
 
@@ -114,6 +125,14 @@ static void hand_out(brood_pool *pool, uint32_t index)
     request->last = index + 1;
 }
 
+static void tell_of_ended(brood_pool *pool)
+{
+    if (pool->n_followers > 0)
+        bri_condition_broadcast(pool->changed);
+    if (pool->collector.is_asleep && pool->collector.request.first != 0)
+        bri_condition_signal(pool->collector.wake);
+}
+
 void bri_pool_hand_out(brood_pool *pool)
 {
     uint32_t n;
@@ -127,10 +146,10 @@ void bri_pool_hand_out(brood_pool *pool)
     if (n == 0)
         return;
     bri_supervisor_progress(&pool->supervisor);
+    pool->stats.tasks += n;
     for (uint32_t i = 0; i < n; i++)
         hand_out(pool, pool->collected[i]);
-    if (pool->n_followers > 0)
-        bri_condition_broadcast(pool->changed);
+    tell_of_ended(pool);
 }
 
 bool bri_pool_hand_out_left(brood_pool *pool, const bri_seat *seat, int exitcode)
@@ -144,23 +163,26 @@ bool bri_pool_hand_out_left(brood_pool *pool, const bri_seat *seat, int exitcode
         had_task = true;
         if (left == BRI_LEFT_LOST) {
             pool->tasks[i].lost = true;
+            pool->tasks[i].deaths++;
             pool->tasks[i].exitcode = exitcode;
             pool->tasks[i].worker = seat->pid;
         }
         hand_out(pool, i);
     }
-    if (had_task && pool->n_followers > 0)
-        bri_condition_broadcast(pool->changed);
+    if (had_task)
+        tell_of_ended(pool);
     return had_task;
 }
 
 /* The leader's sleep. Results, deaths and nudges that come after the announcement end it. */
-static brood_status sleep_as_leader(brood_pool *pool, int64_t *slice, uint32_t wanted,
-                                    bri_deadline deadline)
+static brood_status sleep_as_leader(brood_pool *pool, bri_leader who, int64_t *slice,
+                                    uint32_t wanted, bri_deadline deadline)
 {
-    pool->has_leader = true;
+    pool->leader = who;
     uint32_t announced = bri_tasks_announce_wait(pool->table, pool->n_followers > 0 ? 1 : wanted);
     bri_mutex_unlock(pool->mutex);
+    if (who == BRI_LEADER_COLLECTOR)
+        bri_gate_leave();
     bri_park_end end = BRI_PARK_WOKEN;
     bri_parking parking = bri_parking_until(deadline);
     if (*slice != 0)
@@ -168,8 +190,11 @@ static brood_status sleep_as_leader(brood_pool *pool, int64_t *slice, uint32_t w
     if (atomic_load(&pool->n_ended) == 0)
         end = bri_tasks_wait_done(pool->table, &parking, announced);
     *slice = end == BRI_PARK_WOKEN ? 0 : parking.slice;
+    if (who == BRI_LEADER_COLLECTOR)
+        bri_gate_enter();
     bri_mutex_lock(pool->mutex);
-    pool->has_leader = false;
+    if (pool->leader == who) /* else a caller has taken over */
+        pool->leader = BRI_LEADER_NONE;
     if (pool->n_followers > 0) /* one of them leads next, if this thread has what it wanted */
         bri_condition_broadcast(pool->changed);
     return end == BRI_PARK_TIMED_OUT ? BROOD_ETIMEDOUT : BROOD_OK;
@@ -178,17 +203,37 @@ static brood_status sleep_as_leader(brood_pool *pool, int64_t *slice, uint32_t w
 brood_status bri_pool_sleep(brood_pool *pool, int64_t *slice, uint32_t wanted,
                             bri_deadline deadline)
 {
-    if (!pool->has_leader)
-        return sleep_as_leader(pool, slice, wanted, deadline);
+    if (pool->leader != BRI_LEADER_CALLER)
+        return sleep_as_leader(pool, BRI_LEADER_CALLER, slice,
+                               pool->collector.request.n_slots > 0 ? 1 : wanted, deadline);
     pool->n_followers++;
     brood_status status = bri_condition_wait(pool->changed, pool->mutex, deadline);
     pool->n_followers--;
     return status;
 }
 
+void bri_pool_sleep_as_collector(brood_pool *pool, int64_t *slice, uint32_t wanted,
+                                 bri_deadline deadline)
+{
+    if (pool->leader != BRI_LEADER_CALLER && pool->n_callers == 0) {
+        (void)sleep_as_leader(pool, BRI_LEADER_COLLECTOR, slice, wanted, deadline);
+        return;
+    }
+    /* Not for long: a caller may be busy with its own results, and leads nobody then. */
+    bri_deadline soon = brp_clock_now() + LOOK_NS;
+    pool->collector.is_asleep = true;
+    bri_gate_leave();
+    (void)bri_condition_wait(pool->collector.wake, pool->mutex, deadline < soon ? deadline : soon);
+    bri_mutex_unlock(pool->mutex);
+    bri_gate_enter();
+    bri_mutex_lock(pool->mutex);
+    pool->collector.is_asleep = false;
+}
+
 void bri_pool_wake(brood_pool *pool)
 {
     bri_condition_broadcast(pool->changed);
+    bri_collector_nudge(pool);
     bri_tasks_nudge(pool->table);
 }
 

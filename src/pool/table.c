@@ -6,7 +6,7 @@
 enum { LINE = 64, ASLEEP = 1, CALL = 2 };
 
 _Static_assert(sizeof(bri_task_slot) == 2 * LINE && sizeof(bri_worker_record) == LINE &&
-                   sizeof(bri_task_table) % LINE == 0,
+                   sizeof(bri_task_table) % LINE == 0 && sizeof(bri_task_ring) == 2 * LINE,
                "every group of words has its own line");
 
 static size_t round_up(size_t size)
@@ -27,7 +27,7 @@ size_t bri_tasks_size(uint32_t n_workers)
 {
     uint32_t n = slots_for(n_workers);
     return round_up(sizeof(bri_task_table) + n_workers * sizeof(bri_worker_record)) +
-           2 * n * sizeof(uint32_t) + n * sizeof(bri_task_slot);
+           BRI_TASK_LEVELS * 2 * n * sizeof(uint32_t) + n * sizeof(bri_task_slot);
 }
 
 void bri_tasks_init(bri_task_table *table, uint32_t n_workers)
@@ -37,8 +37,10 @@ void bri_tasks_init(bri_task_table *table, uint32_t n_workers)
     table->n_ring = 2 * table->n_slots;
     table->ring_at =
         (uint32_t)round_up(sizeof(bri_task_table) + n_workers * sizeof(bri_worker_record));
-    table->slots_at = table->ring_at + table->n_ring * (uint32_t)sizeof(uint32_t);
+    table->slots_at = table->ring_at + BRI_TASK_LEVELS * table->n_ring * (uint32_t)sizeof(uint32_t);
     atomic_store(&table->done_wanted, 1);
+    for (uint32_t i = 0; i < table->n_slots; i++)
+        bri_tasks_slot(table, i)->level = BRI_LEVEL_NORMAL;
 }
 
 bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index)
@@ -46,25 +48,27 @@ bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index)
     return (bri_task_slot *)(void *)((unsigned char *)table + table->slots_at) + index;
 }
 
-/* An entry of the ring. */
-static _Atomic uint32_t *entry_at(bri_task_table *table, uint64_t position)
+/* An entry of a ring. */
+static _Atomic uint32_t *entry_at(bri_task_table *table, uint32_t level, uint64_t position)
 {
     return (_Atomic uint32_t *)(void *)((unsigned char *)table + table->ring_at) +
-           (position & (table->n_ring - 1));
+           level * table->n_ring + (position & (table->n_ring - 1));
 }
 
 /* Advances head from `position` by one, unless somebody has: gives what head is now. */
-static uint64_t pass(bri_task_table *table, uint64_t position)
+static uint64_t pass(bri_task_ring *ring, uint64_t position)
 {
     uint64_t head = position;
-    return atomic_compare_exchange_strong(&table->head, &head, position + 1) ? position + 1 : head;
+    return atomic_compare_exchange_strong(&ring->head, &head, position + 1) ? position + 1 : head;
 }
 
-bool bri_tasks_take(bri_task_table *table, bri_worker_number worker, uint32_t *index)
+static bool take_from(bri_task_table *table, uint32_t level, bri_worker_number worker,
+                      uint32_t *index)
 {
-    uint64_t head = atomic_load_explicit(&table->head, memory_order_acquire);
-    while (head != atomic_load_explicit(&table->tail, memory_order_acquire)) {
-        uint32_t at = atomic_load_explicit(entry_at(table, head), memory_order_relaxed);
+    bri_task_ring *ring = &table->rings[level];
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+    while (head != atomic_load_explicit(&ring->tail, memory_order_acquire)) {
+        uint32_t at = atomic_load_explicit(entry_at(table, level, head), memory_order_relaxed);
         _Atomic uint32_t *state = &bri_tasks_slot(table, at)->state;
         uint32_t ready = BRI_TASK_READY;
         bool taken =
@@ -72,7 +76,7 @@ bool bri_tasks_take(bri_task_table *table, bri_worker_number worker, uint32_t *i
             atomic_compare_exchange_strong(state, &ready, bri_task_state(BRI_TASK_RUNNING, worker));
         if (taken)
             BRI_KILL_POINT("pool-take-taken");
-        head = pass(table, head);
+        head = pass(ring, head);
         if (taken) {
             *index = at;
             return true;
@@ -81,9 +85,30 @@ bool bri_tasks_take(bri_task_table *table, bri_worker_number worker, uint32_t *i
     return false;
 }
 
+/* The levels but the normal one cost nothing as long as nobody uses them. */
+bool bri_tasks_take(bri_task_table *table, bri_worker_number worker, uint32_t *index)
+{
+    uint32_t levels = atomic_load_explicit(&table->levels, memory_order_acquire);
+    if (atomic_load_explicit(&table->paused, memory_order_relaxed) != 0)
+        return false;
+    if ((levels & ~(1u << BRI_LEVEL_NORMAL)) == 0)
+        return take_from(table, BRI_LEVEL_NORMAL, worker, index);
+    for (uint32_t level = BRI_TASK_LEVELS; level-- > 0;)
+        if ((levels >> level & 1) != 0 && take_from(table, level, worker, index))
+            return true;
+    return false;
+}
+
 bool bri_tasks_has_ready(bri_task_table *table)
 {
-    return atomic_load(&table->head) != atomic_load(&table->tail);
+    uint32_t levels = atomic_load(&table->levels);
+    if (atomic_load(&table->paused) != 0)
+        return false;
+    for (uint32_t level = 0; level < BRI_TASK_LEVELS; level++)
+        if ((levels >> level & 1) != 0 &&
+            atomic_load(&table->rings[level].head) != atomic_load(&table->rings[level].tail))
+            return true;
+    return false;
 }
 
 /* Wakes up to `n` sleepers of a bell, if one may be asleep. Who goes to sleep sets the bit first
@@ -99,12 +124,15 @@ static void call(_Atomic uint32_t *bell, int n)
         }
 }
 
-void bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t index)
+bool bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t index)
 {
     bri_task_slot *slot = bri_tasks_slot(table, index);
     BRI_KILL_POINT("pool-finish-written");
-    atomic_store_explicit(&slot->state, bri_task_state(BRI_TASK_DONE, worker),
-                          memory_order_release);
+    uint32_t running = bri_task_state(BRI_TASK_RUNNING, worker);
+    if (!atomic_compare_exchange_strong_explicit(&slot->state, &running,
+                                                 bri_task_state(BRI_TASK_DONE, worker),
+                                                 memory_order_release, memory_order_relaxed))
+        return false;
     BRI_KILL_POINT("pool-finish-done");
     uint64_t old = atomic_load_explicit(&table->done, memory_order_relaxed), new;
     do {
@@ -114,45 +142,65 @@ void bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t 
     BRI_KILL_POINT("pool-finish-pushed");
     if (new >> 32 >= atomic_load(&table->done_wanted))
         call(&table->done_bell, INT32_MAX);
+    return true;
 }
 
-void bri_tasks_wait_ready(bri_task_table *table, bri_parking *parking)
+bool bri_tasks_take_away(bri_task_table *table, uint32_t index, bri_worker_number *worker)
+{
+    _Atomic uint32_t *state = &bri_tasks_slot(table, index)->state;
+    uint32_t now = atomic_load(state);
+    if ((now & BRI_TASK_TAG) != BRI_TASK_RUNNING ||
+        !atomic_compare_exchange_strong(state, &now, bri_task_state(BRI_TASK_KILLED, now >> 4)))
+        return false;
+    *worker = now >> 4;
+    return true;
+}
+
+bri_park_end bri_tasks_wait_ready(bri_task_table *table, const bri_worker_record *record,
+                                  bri_parking *parking)
 {
     bri_parking_look(parking);
     uint32_t seen = atomic_fetch_or(&table->bell, ASLEEP) | ASLEEP;
-    if (bri_tasks_has_ready(table) || atomic_load(&table->ending) != 0)
-        return;
+    if (bri_tasks_has_ready(table) || atomic_load(&table->ending) != 0 ||
+        atomic_load(&record->leave) != 0)
+        return BRI_PARK_WOKEN;
     /* A worker with nothing to do means that little is coming: the parent need not wait for more.
      */
     if (atomic_load(&table->done) != 0)
         call(&table->done_bell, INT32_MAX);
-    bri_park(parking, &table->bell, seen);
+    bri_park_end end = bri_park(parking, &table->bell, seen);
     /* A call clears the bit for all, but wakes only as many as it has tasks. */
     atomic_fetch_or(&table->bell, ASLEEP);
+    return end;
 }
 
 /* Passes entries of tasks that were withdrawn: nobody else may come by for a long time. */
-static bool make_room(bri_task_table *table, uint64_t tail)
+static bool make_room(bri_task_table *table, uint32_t level, uint64_t tail)
 {
-    uint64_t head = atomic_load_explicit(&table->head, memory_order_acquire);
+    bri_task_ring *ring = &table->rings[level];
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     while (tail - head >= table->n_ring) {
-        uint32_t at = atomic_load_explicit(entry_at(table, head), memory_order_relaxed);
+        uint32_t at = atomic_load_explicit(entry_at(table, level, head), memory_order_relaxed);
         if (atomic_load(&bri_tasks_slot(table, at)->state) == BRI_TASK_READY)
             return false;
-        head = pass(table, head);
+        head = pass(ring, head);
     }
     return true;
 }
 
 bool bri_tasks_put(bri_task_table *table, uint32_t index)
 {
-    uint64_t tail = atomic_load_explicit(&table->tail, memory_order_relaxed);
-    if (!make_room(table, tail))
+    uint32_t level = bri_tasks_slot(table, index)->level;
+    bri_task_ring *ring = &table->rings[level];
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+    if (!make_room(table, level, tail))
         return false;
     atomic_store_explicit(&bri_tasks_slot(table, index)->state, BRI_TASK_READY,
                           memory_order_release);
-    atomic_store_explicit(entry_at(table, tail), index, memory_order_relaxed);
-    atomic_store(&table->tail, tail + 1);
+    atomic_store_explicit(entry_at(table, level, tail), index, memory_order_relaxed);
+    if ((atomic_load_explicit(&table->levels, memory_order_relaxed) >> level & 1) == 0)
+        atomic_fetch_or(&table->levels, 1u << level);
+    atomic_store(&ring->tail, tail + 1);
     return true;
 }
 
@@ -196,6 +244,7 @@ bri_left bri_tasks_take_left(bri_task_table *table, bri_worker_number worker, ui
     _Atomic uint32_t *state = &bri_tasks_slot(table, index)->state;
     uint32_t now = atomic_load(state);
     if (now != bri_task_state(BRI_TASK_RUNNING, worker) &&
+        now != bri_task_state(BRI_TASK_KILLED, worker) &&
         now != bri_task_state(BRI_TASK_DONE, worker))
         return BRI_LEFT_NOTHING;
     atomic_store_explicit(state, BRI_TASK_FREE, memory_order_relaxed);

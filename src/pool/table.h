@@ -12,7 +12,8 @@
  *     READY       arguments are whole; whoever swaps it to RUNNING has the task, the parent may
  *                 swap it back to FREE (withdrawn)
  *     RUNNING|w   worker w alone writes; when w is dead the slot is the parent's
- *     DONE|w      the result is whole; the parent's. w has pushed it on the stack of finished
+ *     KILLED|w    the parent has swapped RUNNING|w to it: w cannot finish the task any more, and
+ * ends DONE|w      the result is whole; the parent's. w has pushed it on the stack of finished
  *                 tasks, or is about to, or died before
  *
  * The ring of ready tasks is only a hint where to look: an entry whose slot is not READY is passed
@@ -31,8 +32,17 @@
 
 enum {
     BRI_MAX_WORKERS = 512,
-    BRI_SLOT_INLINE = 80 /* bytes of arguments or results that need no block of the arena */
+    BRI_SLOT_INLINE = 64, /* bytes of arguments or results that need no block of the arena */
+    BRI_TASK_LEVELS = 3,  /* of priority: low, normal, high */
+    BRI_LEVEL_NORMAL = 1
 };
+
+/* What the function of a task gets of an item. */
+typedef enum bri_task_style {
+    BRI_STYLE_ITEM = 0, /* the item is its only argument: map */
+    BRI_STYLE_STAR,     /* the item, a tuple or list, is its arguments: starmap */
+    BRI_STYLE_CALL      /* the item is (arguments, keywords): apply */
+} bri_task_style;
 
 /* A worker process of the pool: 1, 2, ... in the order of starting, never twice (28 bits). */
 typedef uint32_t bri_worker_number;
@@ -42,18 +52,24 @@ enum {
     BRI_TASK_READY = 1,
     BRI_TASK_RUNNING = 2,
     BRI_TASK_DONE = 3,
+    BRI_TASK_KILLED = 4,
     BRI_TASK_TAG = 15 /* mask; the worker's number stands above it */
 };
 
 typedef struct bri_task_slot {
     _Atomic uint32_t state;
-    _Atomic uint32_t next; /* of the finished tasks; number of a slot + 1, 0 is the end */
-    uint32_t n;            /* calls in the task */
-    uint32_t reserved;
+    _Atomic uint32_t next;      /* of the finished tasks; number of a slot + 1, 0 is the end */
+    uint32_t n;                 /* calls in the task */
+    _Atomic uint32_t asked;     /* 1: to stop; the task may look */
     uint64_t function;          /* block with the function's reference */
     _Atomic uint64_t arguments; /* block, or 0: inline. The parent frees it */
     _Atomic uint64_t result;    /* block, or 0: inline. Made by the worker, freed by the parent */
     uint64_t size;              /* bytes of the arguments; once DONE, of the result */
+    uint16_t attempt;           /* 1 is the first */
+    uint8_t style;              /* a bri_task_style */
+    uint8_t level;              /* of priority, up to BRI_TASK_LEVELS - 1; 1 is normal */
+    uint32_t soft_ms;           /* the task's soft deadline, from its start; 0: none */
+    _Atomic int64_t started;    /* when a worker began it; written by that when it is not -1 */
     unsigned char bytes[BRI_SLOT_INLINE];
 } bri_task_slot;
 
@@ -70,7 +86,11 @@ typedef struct bri_worker_record {
     _Atomic uint32_t worker; /* whose record it is */
     _Atomic uint32_t phase;  /* a bri_worker_phase, written by the worker */
     _Atomic uint64_t tasks;  /* finished by it */
-    unsigned char pad[48];
+    _Atomic uint32_t leave;  /* by the parent: it shall end when it has nothing in hand */
+    uint32_t reserved;
+    _Atomic int64_t busy;  /* nanoseconds that it was not idle, up to `since` */
+    _Atomic int64_t since; /* when it became idle, or ceased to be */
+    unsigned char pad[24];
 } bri_worker_record;
 
 typedef enum bri_worker_phase {
@@ -78,25 +98,44 @@ typedef enum bri_worker_phase {
     BRI_WORKER_IDLE,
     BRI_WORKER_BUSY,
     BRI_WORKER_LEAVING, /* ends by itself: it was told to, or has run its number of tasks */
-    BRI_WORKER_FAILED   /* its initializer failed */
+    BRI_WORKER_FAILED,  /* its initializer failed */
+    BRI_WORKER_RESTING  /* ends by itself: nothing was to do for long */
 } bri_worker_phase;
+
+/* When a worker ends by itself, to be replaced; all zero: never. */
+typedef struct bri_worker_limits {
+    uint64_t tasks;  /* run */
+    uint64_t growth; /* bytes of its own memory, since it was ready */
+    int64_t age;     /* ns */
+    int64_t idle;    /* ns without a task */
+    uint64_t memory; /* bytes that it may have at all: the system refuses more */
+    uint32_t cpus;   /* workers are bound to one CPU each: their seat modulo this; 0: not bound */
+    uint32_t reserved;
+} bri_worker_limits;
+
+typedef struct bri_task_ring {
+    _Atomic uint64_t tail; /* the parent's; entries ever put into the ring */
+    unsigned char pad0[56];
+    _Atomic uint64_t head; /* entries before it are passed; only grows */
+    unsigned char pad1[56];
+} bri_task_ring;
 
 /* In the arena, at a multiple of 64. Each group of words that one side writes has its own line. */
 typedef struct bri_task_table {
     uint32_t n_slots, n_ring, n_workers; /* fixed; n_ring is a power of two */
     uint32_t slots_at, ring_at;          /* distances from the table's start */
-    uint32_t reserved;
+    _Atomic uint32_t levels;    /* the parent's: bit n: tasks of level n were put, once or more */
     _Atomic uint64_t functions; /* the parent's: the first of a list of bri_function_record */
     unsigned char pad0[32];
+    bri_worker_limits limits; /* fixed */
+    unsigned char pad1[16];
 
-    _Atomic uint64_t tail; /* the parent's; entries ever put into the ring */
-    unsigned char pad1[56];
-    _Atomic uint64_t head; /* entries before it are passed; only grows */
-    unsigned char pad2[56];
+    bri_task_ring rings[BRI_TASK_LEVELS];
     /* What idle workers sleep on: grows by 2 with each call; bit 0: somebody may be asleep. */
     _Atomic uint32_t bell;
     _Atomic uint32_t ending; /* 1: workers shall end */
-    unsigned char pad3[56];
+    _Atomic uint32_t paused; /* 1: they shall begin no task */
+    unsigned char pad3[52];
     _Atomic uint64_t done; /* finished tasks: their number << 32 | slot number + 1 of the last */
     unsigned char pad4[56];
     /* What the parent sleeps on, as `bell`; it wants to be woken at that many finished tasks. */
@@ -107,6 +146,7 @@ typedef struct bri_task_table {
     bri_worker_record workers[]; /* then the ring, uint32_t slot numbers; then the slots */
 } bri_task_table;
 
+/* `n_workers` is the most that there will ever be at a time. */
 size_t bri_tasks_size(uint32_t n_workers);
 /* `table` is zeroed memory of that size. */
 void bri_tasks_init(bri_task_table *table, uint32_t n_workers);
@@ -126,21 +166,29 @@ bool bri_tasks_take(bri_task_table *table, bri_worker_number worker, uint32_t *i
  * then (bri_tasks_ring): two calls that come close together may wake one worker only. */
 bool bri_tasks_has_ready(bri_task_table *table);
 
-/* The result stands in the slot: hands it to the parent and wakes that if it wants to be. */
-void bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t index);
+/* The result stands in the slot: hands it to the parent and wakes that if it wants to be. False:
+ * the task was taken away, and the worker has to end. */
+bool bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t index);
 
-/* Sleeps until there may be a task or the end; may return without reason. `parking` is begun when
- * the worker becomes idle. */
-void bri_tasks_wait_ready(bri_task_table *table, bri_parking *parking);
+/* Sleeps until there may be a task or the end, for everybody or for this worker; may return without
+ * reason. `parking` is begun when the worker becomes idle. */
+bri_park_end bri_tasks_wait_ready(bri_task_table *table, const bri_worker_record *record,
+                                  bri_parking *parking);
 
 /* ---- the parent: one thread at a time, except bri_tasks_ring, _nudge and _end ---- */
 
-/* Makes a FREE slot whose arguments stand in it READY. False: the ring has no room now. */
+/* Makes a FREE slot whose arguments stand in it READY, in the ring of its level. False: the ring
+ * has no room now. */
 bool bri_tasks_put(bri_task_table *table, uint32_t index);
-/* Wakes workers for `n` tasks that were put. */
+/* Wakes workers for `n` tasks that were put; INT32_MAX: all of them, to look at what they are told.
+ */
 void bri_tasks_ring(bri_task_table *table, uint32_t n);
 /* Takes a READY task back; it is FREE then. False: a worker has it or had it. */
 bool bri_tasks_withdraw(bri_task_table *table, uint32_t index);
+
+/* Takes a RUNNING task away from its worker, which is to be killed then: gives which it is. False:
+ * no worker runs it. */
+bool bri_tasks_take_away(bri_task_table *table, uint32_t index, bri_worker_number *worker);
 
 /* Takes the finished tasks off the stack, in the order of their ends: fills up to n_slots indices,
  * gives their number. They are FREE then, their results still in them. BROOD_EBROKEN when a worker

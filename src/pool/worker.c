@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/registry.h"
+#include "platform/clock.h"
+#include "platform/ident.h"
 #include "pool/payload.h"
 #include "pool/pool.h"
 
@@ -24,6 +26,11 @@ typedef struct worker {
     size_t n_known;
     bri_payload frame;     /* results of one task */
     brood_value arguments; /* a tuple of one, used again and again */
+    bri_call_control control;
+    bool rests; /* it ends because it was idle for so long */
+    uint64_t n_run;
+    int64_t born;
+    uint64_t memory; /* of its own, when it was ready */
     bri_spin_place spin;
 } worker;
 
@@ -82,6 +89,29 @@ static void run_item(worker *self, const bri_item *item, brood_function function
     }
 }
 
+/* Calls it with the arguments that the item is made of. */
+static void run_call(const bri_item *item, brood_function function, bri_task_style style,
+                     bri_outcome *outcome)
+{
+    brood_value value = {0};
+    brood_status status = bri_payload_value(item, &value);
+    brood_kind kind = brood_value_kind(&value);
+    if (status != BROOD_OK)
+        bri_fail_within("could not read the arguments of a task");
+    else if (kind != BROOD_TUPLE && kind != BROOD_LIST)
+        status = bri_fail(BROOD_ETYPE,
+                          "could not run a task: its arguments are of type %s, not a "
+                          "tuple or a list",
+                          brood_kind_name(kind));
+    if (status != BROOD_OK)
+        bri_outcome_fail(outcome, status);
+    else if (style == BRI_STYLE_STAR)
+        bri_call_run_with(function, &value, outcome);
+    else
+        bri_call_run_pair(function, brood_item(&value, 0), brood_item(&value, 1), outcome);
+    brood_value_clear(&value);
+}
+
 /* Runs all items of a task; their outcomes are in the frame then. */
 static brood_status run_items(worker *self, const bri_task_slot *slot)
 {
@@ -95,8 +125,10 @@ static brood_status run_items(worker *self, const bri_task_slot *slot)
         bri_item item;
         bri_outcome outcome = {0};
         brood_status status = found != BROOD_OK ? found : bri_payload_next(&reader, &item);
-        if (status == BROOD_OK)
+        if (status == BROOD_OK && slot->style == BRI_STYLE_ITEM)
             run_item(self, &item, function, &outcome);
+        else if (status == BROOD_OK)
+            run_call(&item, function, (bri_task_style)slot->style, &outcome);
         else
             bri_outcome_fail(&outcome, status);
         BROOD_TRY(bri_payload_append_outcome(&self->frame, &outcome));
@@ -124,9 +156,17 @@ static void store_result(worker *self, bri_task_slot *slot)
     slot->size = size;
 }
 
-static void run_task(worker *self, uint32_t index)
+/* False when the task was taken away, and the worker is being killed. */
+static bool run_task(worker *self, uint32_t index)
 {
     bri_task_slot *slot = bri_tasks_slot(self->table, index);
+    self->control.asked = &slot->asked;
+    self->control.attempt = slot->attempt;
+    self->control.deadline =
+        slot->soft_ms == 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), slot->soft_ms);
+    if (atomic_load_explicit(&slot->started, memory_order_relaxed) == 0)
+        atomic_store(&slot->started, brp_clock_now());
+    BRI_KILL_POINT("pool-task-begin");
     if (run_items(self, slot) != BROOD_OK)
         bri_payload_reset(&self->frame);
     store_result(self, slot);
@@ -134,7 +174,7 @@ static void run_task(worker *self, uint32_t index)
     (void)brood_set_item(&self->arguments, 0, brood_none()); /* it may hold a lot */
     uint64_t tasks = atomic_load_explicit(&self->record->tasks, memory_order_relaxed);
     atomic_store_explicit(&self->record->tasks, tasks + 1, memory_order_relaxed);
-    bri_tasks_finish(self->table, self->number, index);
+    return bri_tasks_finish(self->table, self->number, index);
 }
 
 static void set_phase(worker *self, bri_worker_phase phase)
@@ -154,19 +194,51 @@ static bool spin_for_task(worker *self, uint32_t *index)
     return taken;
 }
 
+/* It was busy until now, or idle. */
+static void count_busy(worker *self, int64_t now, bool was_busy)
+{
+    bri_worker_record *record = self->record;
+    int64_t since = atomic_load_explicit(&record->since, memory_order_relaxed);
+    int64_t busy = atomic_load_explicit(&record->busy, memory_order_relaxed);
+    if (was_busy)
+        atomic_store_explicit(&record->busy, busy + now - since, memory_order_relaxed);
+    atomic_store_explicit(&record->since, now, memory_order_relaxed);
+}
+
+/* Whether it ends between two tasks, to be replaced. */
+static bool shall_leave(worker *self)
+{
+    const bri_worker_limits *limits = &self->table->limits;
+    if (atomic_load_explicit(&self->record->leave, memory_order_relaxed) != 0)
+        return true;
+    if (limits->tasks != 0 && self->n_run >= limits->tasks)
+        return true;
+    if (limits->age != 0 && brp_clock_now() - self->born >= limits->age)
+        return true;
+    return limits->growth != 0 && brp_private_memory() > self->memory + limits->growth;
+}
+
 /* Gets the next task; false when the worker shall end. */
 static bool next_task(worker *self, uint32_t *index)
 {
+    if (shall_leave(self))
+        return false;
     if (bri_tasks_take(self->table, self->number, index) || spin_for_task(self, index))
         return true;
     set_phase(self, BRI_WORKER_IDLE);
-    bri_parking parking = bri_parking_until(BRI_NEVER);
+    int64_t now = brp_clock_now(), idle = self->table->limits.idle;
+    count_busy(self, now, true);
+    bri_parking parking = bri_parking_until(idle == 0 ? BRI_NEVER : now + idle);
     while (!bri_tasks_take(self->table, self->number, index)) {
-        if (atomic_load(&self->table->ending) != 0)
+        if (atomic_load(&self->table->ending) != 0 || atomic_load(&self->record->leave) != 0)
             return false;
-        bri_tasks_wait_ready(self->table, &parking);
+        if (bri_tasks_wait_ready(self->table, self->record, &parking) == BRI_PARK_TIMED_OUT) {
+            self->rests = true;
+            return false;
+        }
     }
     set_phase(self, BRI_WORKER_BUSY);
+    count_busy(self, brp_clock_now(), false);
     if (bri_tasks_has_ready(self->table))
         bri_tasks_ring(self->table, 1);
     return true;
@@ -215,6 +287,14 @@ static brood_status attach(worker *self, const brood_value *arguments)
     return BROOD_OK;
 }
 
+/* A wake that was meant for this worker may be for a task that is still there. */
+static void leave(worker *self)
+{
+    set_phase(self, self->rests ? BRI_WORKER_RESTING : BRI_WORKER_LEAVING);
+    if (bri_tasks_has_ready(self->table))
+        bri_tasks_ring(self->table, 1);
+}
+
 brood_status bri_pool_worker(brood_call *call)
 {
     worker self = {.arguments = brood_tuple(1)};
@@ -229,10 +309,19 @@ brood_status bri_pool_worker(brood_call *call)
         BRI_KILL_POINT("pool-worker-ready");
     }
     uint32_t index;
-    while (status == BROOD_OK && next_task(&self, &index))
-        run_task(&self, index);
+    bool is_wanted = true;
+    self.born = brp_clock_now();
+    self.memory = status == BROOD_OK && self.table->limits.growth != 0 ? brp_private_memory() : 0;
     if (status == BROOD_OK)
-        set_phase(&self, BRI_WORKER_LEAVING);
+        atomic_store(&self.record->since, self.born);
+    bri_call_set_control(&self.control);
+    while (status == BROOD_OK && is_wanted && next_task(&self, &index)) {
+        self.n_run++;
+        is_wanted = run_task(&self, index);
+    }
+    bri_call_set_control(NULL);
+    if (status == BROOD_OK && is_wanted)
+        leave(&self);
     bri_shared_release(self.shared);
     bri_payload_fini(&self.frame);
     brood_value_clear(&self.arguments);

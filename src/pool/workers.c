@@ -1,5 +1,5 @@
 /* pool/workers.c - starting, replacing and killing the worker processes. */
-#include "pool/pool.h"
+#include "pool/job.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static brood_status start_process(const brood_pool *pool, bri_seat *seat, brood_
 }
 
 /* Starts a worker for a seat that is STARTING. Under the mutex, but lets it go. */
-static brood_status fill_seat(brood_pool *pool, uint32_t index)
+static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collector)
 {
     bri_seat *seat = &pool->seats[index];
     seat->number = ++pool->last_worker;
@@ -80,9 +80,14 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index)
     atomic_store(&record->phase, BRI_WORKER_STARTING);
     atomic_store(&record->tasks, 0);
     atomic_store(&record->worker, seat->number);
+    atomic_store(&record->leave, 0);
     bri_mutex_unlock(pool->mutex);
+    if (by_collector) /* it waits for the other starts, which may wait for the gate */
+        bri_gate_leave();
     brood_process *process = NULL;
     brood_status status = start_process(pool, seat, &process);
+    if (by_collector)
+        bri_gate_enter();
     bri_mutex_lock(pool->mutex);
     if (status != BROOD_OK) {
         if (pool->supervisor.n_working == 1) /* nobody is left to go on */
@@ -95,6 +100,8 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index)
     }
     seat->process = process;
     seat->pid = brood_process_pid(process);
+    seat->started = brp_clock_now();
+    pool->stats.started++;
     bri_supervisor_started(&pool->supervisor, index);
     if (pool->state == BRI_POOL_TERMINATED || pool->state == BRI_POOL_BROKEN)
         brood_process_kill(process);
@@ -129,13 +136,17 @@ static void empty_seat(brood_pool *pool, bri_seat *seat)
     if (brood_process_exitcode(seat->process, &exitcode) != BROOD_OK)
         exitcode = 255;
     bool was_busy = bri_pool_hand_out_left(pool, seat, exitcode);
-    bool left = atomic_load(&record_of(pool, seat)->phase) == BRI_WORKER_LEAVING && !was_busy;
+    bool was_killed = seat->fate != BRI_FATE_NONE;
+    bool left = was_killed ||
+                (atomic_load(&record_of(pool, seat)->phase) == BRI_WORKER_LEAVING && !was_busy);
     bool has_worked = was_busy || atomic_load(&record_of(pool, seat)->tasks) > 0;
     bri_end end = left ? BRI_END_LEFT : has_worked ? BRI_END_WORKED : BRI_END_IDLE;
     bool was_broken = pool->supervisor.broken;
     bri_supervisor_ended(&pool->supervisor, (uint32_t)(seat - pool->seats), end, brp_clock_now());
     if (pool->supervisor.broken && !was_broken)
         describe_death(pool, seat, exitcode);
+    pool->stats.deaths += end != BRI_END_LEFT;
+    seat->fate = BRI_FATE_NONE;
     if (end != BRI_END_LEFT)
         bri_log(BROOD_LOG_WARNING, "a pool's worker died: pid %lld, exit code %d",
                 (long long)seat->pid, exitcode);
@@ -147,7 +158,7 @@ static void empty_seat(brood_pool *pool, bri_seat *seat)
 
 static void see_to_ended(brood_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->n_seats && atomic_load(&pool->n_ended) > 0; i++) {
+    for (uint32_t i = 0; i < pool->n_seats_ever && atomic_load(&pool->n_ended) > 0; i++) {
         bri_seat *seat = &pool->seats[i];
         if (seat->process != NULL && atomic_load(&seat->ended)) {
             atomic_fetch_sub(&pool->n_ended, 1);
@@ -165,7 +176,7 @@ static void break_pool(brood_pool *pool)
     bri_requests_fail(pool, BROOD_EBROKEN);
 }
 
-void bri_pool_attend(brood_pool *pool, bri_deadline *when)
+static void attend(brood_pool *pool, bri_deadline *when, bool by_collector)
 {
     uint32_t seat;
     bri_pool_hand_out(pool);
@@ -174,8 +185,35 @@ void bri_pool_attend(brood_pool *pool, bri_deadline *when)
             see_to_ended(pool);
         if (pool->supervisor.broken)
             break_pool(pool);
+        *when = BRI_NEVER;
+        if (by_collector && pool->forks) /* which copies the threads of the program as they are */
+            return;
     } while (bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, when) &&
-             (fill_seat(pool, seat), true));
+             (fill_seat(pool, seat, by_collector), true));
+}
+
+void bri_pool_attend(brood_pool *pool, bri_deadline *when)
+{
+    attend(pool, when, false);
+}
+
+void bri_pool_attend_as_collector(brood_pool *pool, bri_deadline *when)
+{
+    attend(pool, when, true);
+}
+
+bool bri_pool_kill_task(brood_pool *pool, uint32_t index, bri_fate fate)
+{
+    bri_worker_number number;
+    if (!bri_tasks_take_away(pool->table, index, &number))
+        return false;
+    pool->tasks[index].fate = fate;
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
+        if (pool->seats[i].number == number && pool->seats[i].process != NULL) {
+            pool->seats[i].fate = fate;
+            brood_process_kill(pool->seats[i].process);
+        }
+    return true;
 }
 
 brood_status bri_pool_start_workers(brood_pool *pool)
@@ -186,7 +224,7 @@ brood_status bri_pool_start_workers(brood_pool *pool)
     bri_mutex_lock(pool->mutex);
     while (status == BROOD_OK &&
            bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, &when))
-        status = fill_seat(pool, seat);
+        status = fill_seat(pool, seat, false);
     bri_mutex_unlock(pool->mutex);
     return status;
 }
@@ -194,7 +232,7 @@ brood_status bri_pool_start_workers(brood_pool *pool)
 void bri_pool_kill_workers(brood_pool *pool)
 {
     bri_supervisor_stop(&pool->supervisor);
-    for (uint32_t i = 0; i < pool->n_seats; i++)
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
         if (pool->seats[i].process != NULL)
             brood_process_kill(pool->seats[i].process);
     bri_pool_wake(pool);

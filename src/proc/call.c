@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "platform/clock.h"
 #include "platform/ident.h"
 
 /* Messages longer than this are cut when they travel: they have to fit into a channel that nobody
@@ -18,6 +19,9 @@ struct brood_call {
     bri_outcome *outcome;
     bool raised;
 };
+
+/* Of the calls that this thread runs. */
+static _Thread_local const bri_call_control *the_control;
 
 const char *bri_status_exception(brood_status status)
 {
@@ -120,6 +124,42 @@ void bri_call_run_with(brood_function function, const brood_value *arguments, br
     *outcome = (bri_outcome){0};
     brood_call call = {.arguments = *arguments, .keywords = brood_dict(), .outcome = outcome};
     run(function, &call);
+}
+
+void bri_call_run_pair(brood_function function, const brood_value *arguments,
+                       const brood_value *keywords, bri_outcome *outcome)
+{
+    *outcome = (bri_outcome){0};
+    brood_call call = {.arguments = *arguments, .keywords = *keywords, .outcome = outcome};
+    run(function, &call);
+}
+
+void bri_call_set_control(const bri_call_control *control)
+{
+    the_control = control;
+}
+
+bool brood_call_should_stop(brood_call *call)
+{
+    const bri_call_control *control = the_control;
+    if (call == NULL || control == NULL)
+        return false;
+    return atomic_load_explicit(control->asked, memory_order_relaxed) != 0 ||
+           (control->deadline != BRI_NEVER && brp_clock_now() >= control->deadline);
+}
+
+brood_ms brood_call_time_left(brood_call *call)
+{
+    const bri_call_control *control = the_control;
+    if (call == NULL || control == NULL || control->deadline == BRI_NEVER)
+        return BROOD_FOREVER;
+    return bri_deadline_left(control->deadline, brp_clock_now()) / 1000000;
+}
+
+int brood_call_attempt(brood_call *call)
+{
+    const bri_call_control *control = the_control;
+    return call == NULL || control == NULL ? 1 : control->attempt;
 }
 
 brood_status brood_call_args(brood_call *call, const char *format, ...)

@@ -5,8 +5,12 @@
 #ifndef BRI_CALL_H
 #define BRI_CALL_H
 
+#include <stdatomic.h>
+
 #include <brood/function.h>
 #include <brood/process.h>
+
+#include "base/deadline.h"
 
 /* What came of a call. Zero-initialised is empty. */
 typedef struct bri_outcome {
@@ -25,6 +29,19 @@ void bri_call_run(brood_function function, brood_value arguments, brood_value ke
 
 /* The same with arguments that stay the caller's, and no keywords: for many calls in a row. */
 void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome);
+
+/* The same with keywords that stay the caller's too. */
+void bri_call_run_pair(brood_function function, const brood_value *arguments,
+                       const brood_value *keywords, bri_outcome *outcome);
+
+/* What the calls that this thread runs are told when they ask; NULL: nothing. Borrowed until it is
+ * set anew. */
+typedef struct bri_call_control {
+    const _Atomic uint32_t *asked; /* not 0: to stop */
+    bri_deadline deadline;         /* soft: BRI_NEVER: none */
+    int attempt;
+} bri_call_control;
+void bri_call_set_control(const bri_call_control *control);
 
 /* Makes the failure of this process out of a status and the thread's last error: what a function
  * that returned `status` without raising gets. */

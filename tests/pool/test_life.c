@@ -216,8 +216,8 @@ static void test_terminate_cancels_the_maps_that_run(void **state)
     mapper first, second;
     brood_value results;
     start_hanging(&first, pool, 1);
+    int64_t pid = await_pid(&first); /* before the second, which would take both workers */
     start_hanging(&second, pool, 3000);
-    int64_t pid = await_pid(&first);
     await_pid(&second);
     bt_ok(brood_pool_terminate(pool));
     assert_int_equal(end_hanging(&first), BROOD_ECANCELLED);
