@@ -361,10 +361,37 @@ bool bri_connection_pending(const brood_connection *connection)
     return bri_frame_is_ready(&connection->reader);
 }
 
+/* A channel of messages keeps their bounds: each frame goes alone, without its header, whole or not
+ * at all. */
+static brood_status write_messages(brood_connection *connection, const unsigned char *data,
+                                   size_t size, size_t *written)
+{
+    *written = 0;
+    while (*written < size) {
+        uint64_t length = 0;
+        size_t header = 4, out = 0;
+        const unsigned char *at = data + *written;
+        if (size - *written >= header && memcmp(at, "\xff\xff\xff\xff", 4) == 0)
+            header = BRI_FRAME_HEADER;
+        for (size_t i = header == 4 ? 0 : 4; i < header; i++)
+            length = length << 8 | at[i];
+        brp_bytes part = {at + header, (size_t)length};
+        brood_status status = brp_channel_write_all(connection->channel, &part, 1, &out, AT_ONCE);
+        if (status == BROOD_ETIMEDOUT && out != 0)
+            return bri_fail(BROOD_EBROKEN, "could not write to a connection: a message went out in "
+                                           "part");
+        BROOD_TRY(status);
+        *written += header + (size_t)length;
+    }
+    return BROOD_OK;
+}
+
 brood_status bri_connection_write_some(brood_connection *connection, const void *data, size_t size,
                                        size_t *written)
 {
     brp_bytes part = {data, size};
+    if (connection->channel.kind == BRP_CHANNEL_MESSAGES)
+        return write_messages(connection, data, size, written);
     return brp_channel_write_all(connection->channel, &part, 1, written, AT_ONCE);
 }
 

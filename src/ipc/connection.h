@@ -37,8 +37,8 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
  *
  * next: the next message, which stays current until bri_connection_done; BROOD_ETIMEDOUT when it
  * has not come whole, what has come is kept. pending: whether next would find something without
- * reading. write_some: bytes as they are, frame headers among them, as far as they go without
- * waiting; BROOD_ETIMEDOUT when that is not all.
+ * reading. write_some: frames with their headers, as far as they go without waiting;
+ * BROOD_ETIMEDOUT when that is not all.
  */
 brood_status bri_connection_next(brood_connection *connection, uint64_t limit, const void **data,
                                  size_t *size);

@@ -102,6 +102,24 @@ void bri_manager_unlist(brood_manager *manager)
     bri_mutex_unlock(bri_the_runtime.lock);
 }
 
+void bri_managers_shut_down(void)
+{
+    for (;;) {
+        brood_manager *found = NULL;
+        bri_mutex_lock(bri_the_runtime.lock);
+        for (brood_manager *m = managers; m != NULL && found == NULL; m = m->next)
+            if (m->owner && m->pid == bri_the_runtime.pid && !atomic_load(&m->down))
+                found = bri_manager_retain(m);
+        bri_mutex_unlock(bri_the_runtime.lock);
+        if (found == NULL)
+            return;
+        if (brood_manager_shutdown(found) != BROOD_OK)
+            brood_process_terminate(found->process);
+        atomic_store(&found->down, true);
+        bri_manager_release(found);
+    }
+}
+
 /* One that is on its way to be freed does not count. */
 static bool retain_if_alive(brood_manager *manager)
 {

@@ -1,18 +1,111 @@
 /* manager/manager.c - managers as users have them: started, connected, shut down. */
 #include <string.h>
 
+#include <brood/listener.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "core/transfer.h"
 #include "manager/proxy.h"
-#include "manager/server.h"
+#include "manager/serve.h"
+
+/* ---- connecting ---- */
 
 brood_status bri_connect_manager(void *context, brood_connection **connection)
 {
-    brood_manager *manager = context;
-    (void)connection;
-    return bri_fail(BROOD_ENOTSUP, "could not connect to \"%s\"", manager->address);
+    const brood_manager *manager = context;
+    brood_connect_options options = {.authkey = manager->authkey,
+                                     .authkey_size = manager->authkey_size};
+    return brood_connect(connection, manager->address, &options, manager->timeout);
+}
+
+static brood_status own_key(const brood_manager_options *options, const void **key, size_t *size)
+{
+    if (options->authkey == NULL)
+        return brood_process_authkey(brood_current_process(), key, size);
+    *key = options->authkey;
+    *size = options->authkey_size;
+    return BROOD_OK;
+}
+
+static const brood_manager_options defaults;
+
+brood_status brood_manager_connect(brood_manager **manager, const char *address,
+                                   const brood_manager_options *options)
+{
+    const void *key;
+    size_t size;
+    brood_manager *made;
+    if (manager == NULL || address == NULL)
+        return bri_fail(BROOD_EINVALID, "could not connect to a manager: NULL is none");
+    BROOD_TRY(bri_runtime_check("connect to a manager"));
+    options = options == NULL ? &defaults : options;
+    BROOD_TRY(own_key(options, &key, &size));
+    BROOD_TRY(
+        bri_manager_make(&made, address, key, size, options->timeout, bri_connect_manager, NULL));
+    bri_manager_list(made);
+    brood_status status = bri_control_call(made, "dummy", NULL, NULL, NULL);
+    if (status != BROOD_OK)
+        bri_manager_release(made);
+    else
+        *manager = made;
+    return status;
+}
+
+/* ---- starting and ending ---- */
+
+/* A program that ends without closing its managers ends their servers all the same. */
+static void shut_down_all(void)
+{
+    bri_managers_shut_down();
+}
+
+static const bri_hooks manager_hooks = {.name = "manager", .before_exit = shut_down_all};
+
+static brood_status start_server(brood_manager **manager, const brood_manager_options *options)
+{
+    const void *key;
+    size_t size;
+    brood_value address = {0};
+    const char *text;
+    brood_process *process = NULL;
+    brood_manager *made = NULL;
+    brood_ms timeout = options->timeout == 0 ? 20000 : options->timeout;
+    BROOD_TRY(bri_runtime_hook(&manager_hooks));
+    BROOD_TRY(own_key(options, &key, &size));
+    BROOD_TRY(bri_serve_in_child(options, key, size, timeout, &process, &address));
+    brood_status status = brood_get_str(&address, &text, NULL);
+    if (status == BROOD_OK)
+        status =
+            bri_manager_make(&made, text, key, size, options->timeout, bri_connect_manager, NULL);
+    brood_value_clear(&address);
+    if (status != BROOD_OK) {
+        brood_process_kill(process);
+        brood_process_join(process, timeout);
+        brood_process_destroy(process);
+        return status;
+    }
+    made->process = process;
+    made->owner = true;
+    bri_manager_list(made);
+    *manager = made;
+    return BROOD_OK;
+}
+
+brood_status brood_manager_start(brood_manager **manager, const brood_manager_options *options)
+{
+    brood_manager *made;
+    if (manager == NULL)
+        return bri_fail(BROOD_EINVALID, "could not start a manager: NULL is no place for it");
+    BROOD_TRY(bri_runtime_check("start a manager"));
+    BROOD_TRY(start_server(&made, options == NULL ? &defaults : options));
+    brood_status status = bri_control_call(made, "dummy", NULL, NULL, NULL);
+    if (status != BROOD_OK)
+        brood_manager_close(made);
+    else
+        *manager = made;
+    return status;
 }
 
 const char *brood_manager_address(const brood_manager *manager)
@@ -74,5 +167,6 @@ void brood_manager_close(brood_manager *manager)
 
 brood_status bri_manager_start(void)
 {
-    return bri_class_add(&bri_proxy_object_class);
+    BROOD_TRY(bri_class_add(&bri_proxy_object_class));
+    return bri_serve_start();
 }

@@ -25,6 +25,9 @@ char *bri_text_address(const brood_value *wire_address);
 void bri_manager_list(brood_manager *manager);
 void bri_manager_unlist(brood_manager *manager);
 
+/* Ends all servers that this process has started. */
+void bri_managers_shut_down(void);
+
 /* A proxy in a reply: for the reader of pickles. */
 brood_status bri_proxy_read(brood_manager *manager, const char *name, const brood_value *arguments,
                             brood_value *made);

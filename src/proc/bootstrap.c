@@ -124,7 +124,7 @@ static _Noreturn void run(const bri_birth *birth, bri_start_block *block, brood_
 {
     bri_note hello = {.kind = BRI_NOTE_HELLO};
     this_birth = *birth;
-    bri_the_runtime.initialised = true;
+    bri_the_runtime.initialised = true; /* after fork nothing was read */
     if (bri_note_send(birth->stream, &hello, BRI_NEVER) != BROOD_OK)
         leave(birth, 1); /* the parent has given up */
     brood_value arguments = block->arguments, keywords = block->keywords;
@@ -204,8 +204,10 @@ static brood_status read_block(const bri_birth *birth, const unsigned char *toke
     brood_status status = bri_block_receive(birth->stream, token, deadline, &tree, &payload);
     if (status == BROOD_OK)
         status = join_tree(birth, &tree, transfer);
-    if (status == BROOD_OK)
+    if (status == BROOD_OK) {
+        bri_the_runtime.initialised = true; /* proxies among the arguments connect */
         status = bri_block_read(&payload, transfer, block);
+    }
     bri_buffer_fini(&payload);
     bri_transfer_close_rest(transfer);
     return status;
