@@ -4,6 +4,8 @@
 #ifndef BROOD_BROOD_H
 #define BROOD_BROOD_H
 
+#include <brood/barrier.h>
+#include <brood/condition.h>
 #include <brood/connection.h>
 #include <brood/event.h>
 #include <brood/function.h>

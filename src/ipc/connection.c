@@ -571,6 +571,8 @@ static void keep(const brood_value *value)
             brood_connection *connection;
             if (brood_get_connection(value, &connection) == BROOD_OK)
                 connection->kept = true;
+        } else {
+            bri_shared_pass(value);
         }
         break;
     default:

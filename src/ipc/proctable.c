@@ -72,6 +72,11 @@ bool bri_owner_is_dead(bri_owner owner)
     return state == BRI_SLOT_FREE || state == BRI_SLOT_DEAD;
 }
 
+bool bri_owner_has_ended(bri_owner owner)
+{
+    return atomic_load(&slot_of(bri_the_runtime.arena, owner)->ended) != 0;
+}
+
 static bool runs_no_more(const bri_slot *slot)
 {
     uint64_t pid = atomic_load(&slot->pid) & PID_MASK;
@@ -267,6 +272,7 @@ static bri_owner claim_slot(bri_arena *arena, uint32_t index)
     atomic_store(&slot->pid, pid_word(use, 0));
     atomic_store(&slot->start_time, 0);
     atomic_store(&slot->holders, 0);
+    atomic_store(&slot->ended, 0);
     BRI_KILL_POINT("proctable-claim");
     atomic_store(&slot->life, life_word(use, BRI_SLOT_CLAIMED));
     return use << BRI_OWNER_SLOT_BITS | index;
@@ -327,6 +333,13 @@ brood_status bri_proctable_enter_root(bri_arena *arena)
     atomic_store(&arena->head->next_slot, FIRST_SLOT + 1);
     arena->me = self;
     return BROOD_OK;
+}
+
+void bri_proctable_leave(void)
+{
+    bri_arena *arena = bri_the_runtime.arena;
+    if (arena != NULL && arena->me != 0)
+        atomic_store(&slot_of(arena, arena->me)->ended, 1);
 }
 
 void bri_proctable_release(bri_owner child)

@@ -23,6 +23,11 @@ brood_status bri_proctable_claim(bri_owner *child);
  * more: the parent died or gave up meanwhile. */
 brood_status bri_proctable_enter(bri_owner self, int64_t pid, uint64_t start_time);
 
+/* This process begins to exit in order; and, of a process whose slot is not free again, whether it
+ * did. */
+void bri_proctable_leave(void);
+bool bri_owner_has_ended(bri_owner owner);
+
 /* Parent: gives a claimed slot back when no child came to be. */
 void bri_proctable_release(bri_owner child);
 

@@ -503,6 +503,8 @@ brood_status bri_shared_check(const void *handle, const char *what)
 static void take_over(bri_arena *arena, shared_table *table, bri_shared *object)
 {
     bool was_usable = object->body != NULL;
+    object->inherited = !object->passed;
+    object->passed = false;
     object->holder = NULL;
     object->body = NULL;
     bri_holder *holder;
@@ -520,6 +522,18 @@ static void take_over(bri_arena *arena, shared_table *table, bri_shared *object)
     }
 }
 
+void bri_shared_pass(const brood_value *value)
+{
+    const char *name = brood_object_name(value);
+    for (int i = 0; i < MAX_KINDS; i++) {
+        const bri_shared_class *class = atomic_load(&classes[i]);
+        bri_shared *object;
+        if (class != NULL && strcmp(class->type.name, name) == 0 &&
+            bri_shared_get(class, value, &object) == BROOD_OK)
+            object->passed = true;
+    }
+}
+
 static void after_fork_child(void)
 {
     bri_arena *arena = bri_the_runtime.arena;
@@ -534,7 +548,9 @@ static void after_fork_child(void)
 
 brood_status bri_shared_start(void)
 {
-    static const bri_hooks hooks = {.name = "shared objects", .after_fork_child = after_fork_child};
+    static const bri_hooks hooks = {.name = "shared objects",
+                                    .before_exit = bri_proctable_leave,
+                                    .after_fork_child = after_fork_child};
     if (bri_the_runtime.shared != NULL)
         return BROOD_OK;
     shared_table *table = bri_calloc(1, sizeof *table);

@@ -62,7 +62,9 @@ struct bri_shared {
     bri_holder *holder;
     uint64_t offset; /* of the block: with the generation, the reference */
     uint64_t generation;
-    uint32_t uses; /* handles and values of this process; under the table's lock */
+    uint32_t uses;  /* handles and values of this process; under the table's lock */
+    bool passed;    /* it is among the arguments of the fork that is under way */
+    bool inherited; /* from the parent of a fork, without having been passed */
     bri_shared *next;
 };
 
@@ -96,6 +98,9 @@ brood_status bri_shared_get(const bri_shared_class *class, const brood_value *va
 brood_status bri_shared_reduce(void *object, bri_transfer *transfer, brood_value *arguments);
 brood_status bri_shared_rebuild(const bri_shared_class *class, const brood_value *arguments,
                                 bri_transfer *transfer, void **object);
+
+/* In the child of a fork, before its hooks: the value is, or is in, an argument of it. */
+void bri_shared_pass(const brood_value *object);
 
 /* BROOD_ECLOSED for an object that a fork could not take over, BROOD_EINVALID for NULL: "could not
  * <what>: ...". */
