@@ -130,6 +130,41 @@ BROOD_API intptr_t brood_connection_fileno(const brood_connection *connection);
 BROOD_API brood_status brood_connection_peer(const brood_connection *connection, int64_t *pid,
                                              char *user, size_t room);
 
+/*
+ * Gives the process at the other end a duplicate of a handle: a descriptor, on Windows a HANDLE.
+ * `handle` stays the caller's. The receiver calls brood_connection_recv_handle in place of a
+ * receive: handles and messages keep their order.
+ *
+ * `pid` is the receiver's on Windows, which has to know it; 0: the process that the system knows at
+ * the other end of a connection made by brood_connect and brood_listener_accept (an end of
+ * brood_pipe was made by this process, so there it has to be told). POSIX does without.
+ *
+ * Errors:  BROOD_ENOTSUP over TCP on POSIX, and to another machine; BROOD_EACCESS the system does
+ *          not let this process give handles to that one; otherwise as brood_connection_send_bytes.
+ * Blocks:  as brood_connection_send_bytes.
+ * Python:  reduction.send_handle(connection, handle, pid), on POSIX with the same bytes.
+ */
+BROOD_API brood_status brood_connection_send_handle(brood_connection *connection, intptr_t handle,
+                                                    int64_t pid, brood_ms timeout);
+
+/*
+ * Receives a handle, which is then the caller's to close, and which children do not inherit.
+ *
+ * Errors:  BROOD_ESTATE (POSIX) a message comes first, it stays; BROOD_EFORMAT what came is no
+ *          handle; BROOD_ELIMIT; otherwise as brood_connection_recv_bytes.
+ * Blocks:  up to `timeout` milliseconds.
+ * Python:  reduction.recv_handle(connection).
+ */
+BROOD_API brood_status brood_connection_recv_handle(brood_connection *connection, intptr_t *handle,
+                                                    brood_ms timeout);
+
+/* The same for sockets, which on Windows are not like other handles (WSADuplicateSocket); on POSIX
+ * they are, and either function can receive what either has sent. */
+BROOD_API brood_status brood_connection_send_socket(brood_connection *connection, intptr_t handle,
+                                                    int64_t pid, brood_ms timeout);
+BROOD_API brood_status brood_connection_recv_socket(brood_connection *connection, intptr_t *handle,
+                                                    brood_ms timeout);
+
 /* The directions. They stay as they were after closing. Python: readable, writable. */
 BROOD_API bool brood_connection_is_readable(const brood_connection *connection);
 BROOD_API bool brood_connection_is_writable(const brood_connection *connection);

@@ -4,9 +4,8 @@
  * One lock a direction, so that a thread may read while another writes. Closing ends the handle at
  * once, whoever else still has a reference: the other end has to see it.
  */
-#include "ipc/connection.h"
+#include "ipc/connection_state.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,22 +22,6 @@
 enum { KEPT_SCRATCH = 64 << 10 /* bytes that a connection keeps for its next pickle */ };
 
 static const uint64_t DEFAULT_LIMIT = UINT64_C(1) << 30;
-
-struct brood_connection {
-    atomic_int references;
-    bool kept;                         /* by bri_connections_keep_only */
-    brood_connection *previous, *next; /* under the lock of bri_connections */
-    brp_channel channel;               /* BRP_NO_CHANNEL when closed */
-    bool is_foreign;                   /* the other end may be anybody who has the key */
-    _Atomic uint64_t limit;            /* of a message's bytes */
-    bool readable;
-    bool writable;
-    bri_mutex *read_lock;
-    bri_frame_reader reader; /* under read_lock */
-    bri_mutex *write_lock;
-    bri_buffer scratch; /* under write_lock */
-    bool cut_off;       /* a message went out in part; under write_lock */
-};
 
 /* All connections of this process. */
 struct bri_connections {
@@ -179,7 +162,7 @@ void brood_connection_close(brood_connection *connection)
 
 /* ---- checks ---- */
 
-static brood_status check(const brood_connection *connection, bool able, const char *what)
+brood_status bri_connection_check(const brood_connection *connection, bool able, const char *what)
 {
     if (connection == NULL)
         return bri_fail(BROOD_EINVALID, "could not %s a connection: NULL is none", what);
@@ -191,14 +174,15 @@ static brood_status check(const brood_connection *connection, bool able, const c
     return BROOD_OK;
 }
 
-static brood_status check_read(const brood_connection *connection)
+brood_status bri_connection_check_read(const brood_connection *connection)
 {
-    return check(connection, connection != NULL && connection->readable, "read from");
+    return bri_connection_check(connection, connection != NULL && connection->readable,
+                                "read from");
 }
 
-static brood_status check_write(const brood_connection *connection)
+brood_status bri_connection_check_write(const brood_connection *connection)
 {
-    return check(connection, connection != NULL && connection->writable, "write to");
+    return bri_connection_check(connection, connection != NULL && connection->writable, "write to");
 }
 
 static bri_deadline deadline_of(brood_ms timeout)
@@ -233,7 +217,7 @@ static brood_status write_message(brood_connection *connection, const void *data
 brood_status brood_connection_send_bytes(brood_connection *connection, const void *data,
                                          size_t size, brood_ms timeout)
 {
-    BROOD_TRY(check_write(connection));
+    BROOD_TRY(bri_connection_check_write(connection));
     bri_deadline deadline = deadline_of(timeout);
     bri_mutex_lock(connection->write_lock);
     brood_status status = write_message(connection, data, size, deadline);
@@ -244,7 +228,7 @@ brood_status brood_connection_send_bytes(brood_connection *connection, const voi
 brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
                                  bri_deadline deadline)
 {
-    BROOD_TRY(check_write(connection));
+    BROOD_TRY(bri_connection_check_write(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = pickle_options(connection, &transfer);
     bri_mutex_lock(connection->write_lock);
@@ -274,7 +258,7 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
 {
     const void *data;
     size_t size;
-    BROOD_TRY(check_read(connection));
+    BROOD_TRY(bri_connection_check_read(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = pickle_options(connection, &transfer);
     bri_mutex_lock(connection->read_lock);
@@ -299,7 +283,7 @@ brood_status brood_connection_recv_bytes(brood_connection *connection, size_t li
 {
     const void *there;
     size_t length;
-    BROOD_TRY(check_read(connection));
+    BROOD_TRY(bri_connection_check_read(connection));
     bri_deadline deadline = deadline_of(timeout);
     bri_mutex_lock(connection->read_lock);
     brood_status status =
@@ -318,7 +302,7 @@ brood_status brood_connection_recv_bytes_into(brood_connection *connection, void
 {
     const void *there;
     size_t length;
-    BROOD_TRY(check_read(connection));
+    BROOD_TRY(bri_connection_check_read(connection));
     bri_deadline deadline = deadline_of(timeout);
     bri_mutex_lock(connection->read_lock);
     brood_status status = bri_frame_read(&connection->reader, connection->channel,
@@ -399,7 +383,7 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
 
 brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready)
 {
-    BROOD_TRY(check_read(connection));
+    BROOD_TRY(bri_connection_check_read(connection));
     bri_mutex_lock(connection->read_lock);
     *is_ready = bri_frame_is_ready(&connection->reader);
     bri_mutex_unlock(connection->read_lock);
@@ -437,7 +421,7 @@ brood_status brood_connection_peer(const brood_connection *connection, int64_t *
                                    size_t room)
 {
     brp_peer peer;
-    BROOD_TRY(check(connection, true, "ask"));
+    BROOD_TRY(bri_connection_check(connection, true, "ask"));
     BROOD_TRY(brp_channel_peer(connection->channel, &peer));
     if (pid != NULL)
         *pid = peer.pid;
@@ -464,7 +448,7 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
 {
     brood_connection *connection = object;
     int64_t number;
-    BROOD_TRY(check(connection, true, "send"));
+    BROOD_TRY(bri_connection_check(connection, true, "send"));
     bri_mutex_lock(connection->read_lock);
     const bri_frame_reader *reader = &connection->reader;
     brood_status status =

@@ -1,4 +1,4 @@
-/* posix/pass.c - SCM_RIGHTS; the descriptors ride on one byte. */
+/* posix/pass.c - SCM_RIGHTS; the descriptors ride on one byte, whose value is how many they are. */
 #define _GNU_SOURCE
 #include "platform/pass.h"
 
@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include "posix/fd.h"
-
-enum { CARRIER = 'H' };
 
 typedef union control {
     struct cmsghdr header; /* for its alignment */
@@ -27,7 +25,7 @@ brood_status brp_pass_send(brp_handle stream, int64_t peer, const brp_handle *ha
     int fds[BRP_PASS_MAX];
     for (size_t i = 0; i < n; i++)
         fds[i] = brp_fd(handles[i]);
-    char carrier = CARRIER;
+    unsigned char carrier = (unsigned char)n;
     struct iovec data = {.iov_base = &carrier, .iov_len = 1};
     control rights;
     memset(&rights, 0, sizeof rights);
@@ -76,7 +74,7 @@ static size_t take_rights(struct msghdr *message, int *fds, size_t room)
 /* One message: the carrier and what came with it. EAGAIN is BROOD_ETIMEDOUT. */
 static brood_status receive_once(int stream, int *fds, size_t room, size_t *n, bool *cut)
 {
-    char carrier = 0;
+    unsigned char carrier = 0;
     struct iovec data = {.iov_base = &carrier, .iov_len = 1};
     control rights;
     struct msghdr message = {.msg_iov = &data,
@@ -126,4 +124,37 @@ brood_status brp_pass_receive(brp_handle stream, brp_handle *handles, size_t n,
     if (came < n && cut) /* the kernel drops what this process has no numbers for */
         return bri_fail(BROOD_ELIMIT, "could not receive %zu handles: only %zu fit", n, came);
     return bri_fail(BROOD_EFORMAT, "could not receive %zu handles: %zu came", n, came);
+}
+
+/* ---- as bytes ---- */
+
+bool brp_pass_is_beside(void)
+{
+    return true;
+}
+
+brood_status brp_pass_export(brp_handle handle, bool is_socket, int64_t peer,
+                             unsigned char bytes[BRP_PASS_BYTES], size_t *size)
+{
+    (void)is_socket;
+    (void)peer;
+    (void)bytes;
+    (void)size;
+    return bri_fail(BROOD_ENOTSUP,
+                    "could not pass handle %d: descriptors go over local connections only",
+                    brp_fd(handle));
+}
+
+void brp_pass_withdraw(const void *bytes, size_t size)
+{
+    (void)bytes;
+    (void)size;
+}
+
+brood_status brp_pass_import(const void *bytes, size_t size, bool is_socket, brp_handle *handle)
+{
+    (void)bytes;
+    (void)is_socket;
+    (void)handle;
+    return bri_fail(BROOD_ENOTSUP, "could not use %zu bytes as a handle: this is POSIX", size);
 }

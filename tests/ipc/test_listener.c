@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
-/* Listeners and clients: addresses, keys, silent and wrong clients, values and bytes through them. */
+/* Listeners and clients: addresses, keys, silent and wrong clients, values and bytes through them.
+ */
 #include "harness.h"
 
 #include "core/thread.h"

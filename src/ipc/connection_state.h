@@ -1,0 +1,33 @@
+/*
+ * ipc/connection_state.h - what a connection is made of, for the files that implement it.
+ */
+#ifndef BRI_CONNECTION_STATE_H
+#define BRI_CONNECTION_STATE_H
+
+#include <stdatomic.h>
+
+#include "core/thread.h"
+#include "ipc/connection.h"
+
+struct brood_connection {
+    atomic_int references;
+    bool kept;                         /* by bri_connections_keep_only */
+    brood_connection *previous, *next; /* under the lock of bri_connections */
+    brp_channel channel;               /* BRP_NO_CHANNEL when closed */
+    bool is_foreign;                   /* the other end may be anybody who has the key */
+    _Atomic uint64_t limit;            /* of a message's bytes */
+    bool readable;
+    bool writable;
+    bri_mutex *read_lock;
+    bri_frame_reader reader; /* under read_lock */
+    bri_mutex *write_lock;
+    bri_buffer scratch; /* under write_lock */
+    bool cut_off;       /* a message went out in part; under write_lock */
+};
+
+/* Fails when the connection is closed or not `able`; "could not <what> a connection". */
+brood_status bri_connection_check(const brood_connection *connection, bool able, const char *what);
+brood_status bri_connection_check_read(const brood_connection *connection);
+brood_status bri_connection_check_write(const brood_connection *connection);
+
+#endif /* BRI_CONNECTION_STATE_H */
