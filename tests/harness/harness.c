@@ -175,9 +175,6 @@ int bt_run(int argc, char **argv, const struct CMUnitTest *tests, size_t n)
     brood_status status = brood_init(&argc, &argv);
     if (status == BROOD_OK)
         status = choose_method();
-    /* The sanitizer has a thread of its own. */
-    if (bt_has_thread_sanitizer())
-        brood_allow_fork_with_threads(true);
     if (status == BROOD_OK)
         status = warm_up();
     if (status != BROOD_OK) {

@@ -107,13 +107,8 @@ bool bt_is_windows(void);
 
 /* True in sanitizer builds, where timings and thread counts are different. The thread sanitizer
  * lives on in the child of a fork only with TSAN_OPTIONS=die_after_fork=0 (the test preset sets
- * it), and not at all in the child of such a child: bt_skip_nested_fork skips what needs that. */
+ * it). */
 bool bt_has_address_sanitizer(void);
 bool bt_has_thread_sanitizer(void);
-#define bt_skip_nested_fork()                                                      \
-    do {                                                                           \
-        if (bt_has_thread_sanitizer() && bt_method_is(BROOD_START_FORK))           \
-            bt_skip("the thread sanitizer does not survive a fork inside a fork"); \
-    } while (0)
 
 #endif /* BT_HARNESS_H */

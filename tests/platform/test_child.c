@@ -290,8 +290,7 @@ static void test_a_forked_child_leads_its_own_group(void **state)
     assert_true(brp_can_fork());
     pt_ok(brp_fork(&child, &in_child));
     if (in_child)
-        brp_exit_now(getpgrp() == getpid() && (brp_thread_count() == 1 || PT_THREAD_SANITIZER) ? 6
-                                                                                               : 1);
+        brp_exit_now(getpgrp() == getpid() && brp_thread_count() == 1 ? 6 : 1);
     pt_ok(brp_child_wait(&child, pt_hang()));
     brp_child_close(&child);
     assert_int_equal(child.code, 6);
@@ -304,8 +303,6 @@ static void test_a_forked_child_starts_children_of_its_own(void **state)
 #ifdef _WIN32
     pt_skip_on(PT_SYSTEM, "there is no fork there");
 #else
-    if (PT_THREAD_SANITIZER)
-        pt_skip_on("a sanitizer", "it refuses threads in a forked child, which the fallback has");
     pt_process before;
     brp_child child;
     bool in_child = false;

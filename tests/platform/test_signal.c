@@ -188,11 +188,9 @@ static void test_a_forked_child_has_taken_nothing(void **state)
                 brp_exit_now(2);
         if (brp_handle_count() != open - 2)
             brp_exit_now(3);
-        if (!PT_THREAD_SANITIZER) { /* it refuses threads in a forked child */
-            if (brp_interrupt_take(on_interrupt, &t) != BROOD_OK)
-                brp_exit_now(4);
-            brp_interrupt_give_back();
-        }
+        if (brp_interrupt_take(on_interrupt, &t) != BROOD_OK)
+            brp_exit_now(4);
+        brp_interrupt_give_back();
         raise(SIGTERM); /* of the default now */
         brp_exit_now(5);
     }

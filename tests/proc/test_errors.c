@@ -323,8 +323,6 @@ static void test_fork_with_other_threads_is_refused(void **state)
     apr_status_t result;
     if (!brood_start_method_is_supported(BROOD_START_FORK))
         bt_skip("this system has no fork");
-    if (bt_has_thread_sanitizer())
-        bt_skip("the sanitizer's own thread would count");
     brood_process_options options = {.method = BROOD_START_FORK};
     brood_process *process = make(do_nothing, &options);
     bt_ok(bri_mutex_create(&gate.mutex));

@@ -418,7 +418,6 @@ static int64_t receive_int(brood_connection *connection)
 static void test_daemons_end_with_their_parent(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     brood_connection *ours, *theirs;
     bt_ok(brood_pipe(&ours, &theirs, true));
     brood_process *process =
@@ -457,7 +456,6 @@ static brood_status start_a_late_one_and_return(brood_call *call)
 static void test_other_children_are_joined_at_the_end(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     brood_connection *ours, *theirs;
     bt_ok(brood_pipe(&ours, &theirs, true));
     brood_process *process =

@@ -287,7 +287,6 @@ static brood_status start_another(brood_call *call)
 static void test_children_have_children(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     expect_success(start_another, brood_pack("(i)", 3), NULL);
 }
 

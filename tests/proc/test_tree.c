@@ -72,7 +72,6 @@ static void expect_end(tree *ended, int code)
 static void test_the_tree_ends_when_its_root_is_killed(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     tree all;
     start_tree(&all);
     bt_ok(brp_child_signal(&all.root, BRP_KILL));
@@ -82,7 +81,6 @@ static void test_the_tree_ends_when_its_root_is_killed(void **state)
 static void test_the_tree_ends_when_its_root_is_terminated(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     tree all;
     start_tree(&all);
     bt_ok(brp_child_signal(&all.root, BRP_TERMINATE));
@@ -93,7 +91,6 @@ static void test_the_tree_ends_when_its_root_is_terminated(void **state)
 static void test_the_tree_ends_when_its_root_is_interrupted(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     tree all;
     if (bt_is_windows())
         bt_skip("a console event needs a console, and this process has none");
@@ -105,7 +102,6 @@ static void test_the_tree_ends_when_its_root_is_interrupted(void **state)
 static void test_the_tree_ends_when_a_generation_is_killed(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     tree all;
     brp_child first;
     start_tree(&all);
