@@ -3,10 +3,16 @@
 
 set(BROOD_START_METHODS spawn fork forkserver)
 
+# Seconds. A sanitizer makes everything several times slower.
+set(BROOD_TEST_TIMEOUT 60)
+if(BROOD_SANITIZE)
+  set(BROOD_TEST_TIMEOUT 180)
+endif()
+
 # brood_test(<name> <command…>): the limits and the skip code that all tests share.
 function(brood_test name)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${BROOD_TEST_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()
 
 # brood_skip(<name> <reason>)

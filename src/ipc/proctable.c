@@ -180,7 +180,8 @@ static bool declare_descendants(bri_arena *arena)
         uint32_t life = atomic_load(&slot->life);
         bool lives = state_of(life) == BRI_SLOT_CLAIMED || state_of(life) == BRI_SLOT_RUNNING;
         bri_owner parent = atomic_load(&slot->parent);
-        if (lives && parent != 0 && bri_owner_is_dead(parent) && is_lost(slot, life))
+        if (lives && parent != 0 && parent != arena->me && bri_owner_is_dead(parent) &&
+            is_lost(slot, life))
             any = declare(arena, owner_of(i, life)) || any;
     }
     return any;
@@ -207,7 +208,8 @@ static void sweep_all(bri_arena *arena)
     do {
         uint32_t n = atomic_load(&arena->head->n_slots);
         for (uint32_t i = FIRST_SLOT; i < n; i++) {
-            uint32_t life = atomic_load(&bri_slot_at(arena, i)->life);
+            bri_slot *slot = bri_slot_at(arena, i);
+            uint32_t life = atomic_load_explicit(&slot->life, memory_order_acquire);
             if (state_of(life) == BRI_SLOT_DEAD)
                 sweep_slot(arena, owner_of(i, life));
         }
@@ -230,7 +232,6 @@ void bri_proctable_died(bri_owner dead)
     /* First of all those who can go on now, this process's wait for the latch among them. */
     bri_unpark_everybody(arena);
     lock_table(arena);
-    declare_descendants(arena);
     sweep_all(arena);
     bri_latch_unlock(&arena->head->table_latch);
     bri_unpark_everybody(arena);
@@ -284,7 +285,6 @@ brood_status bri_proctable_claim(bri_owner *child)
     uint32_t slot = 0;
     BROOD_TRY(bri_arena_get(&arena));
     lock_table(arena);
-    declare_descendants(arena);
     sweep_all(arena);
     brood_status status = find_free(arena, &slot);
     if (status == BROOD_OK)

@@ -548,14 +548,18 @@ static void test_running_out_of_handles_is_a_limit(void **state)
         n++;
     brp_handle_close(&taken[--n]);
     brp_handle_close(&taken[--n]);
-    /* Two are left: any start that needs more fails in some step, and none leaves anything. */
-    brp_handle listed[3] = {taken[0], taken[1], taken[2]};
+    /* Two are left: a start with that many handles to move needs more, fails in some step, and
+     * leaves nothing. */
+    enum { LISTED = 16 };
+    brp_handle listed[LISTED];
+    assert_true(n > LISTED);
+    memcpy(listed, taken, sizeof listed);
     const char *const arguments[] = {"x", NULL};
     brp_child child;
     brood_status status = brp_spawn(&child, &(brp_spawn_options){.path = pt_prog("child"),
                                                                  .arguments = arguments,
                                                                  .handles = listed,
-                                                                 .n_handles = 3});
+                                                                 .n_handles = LISTED});
     setrlimit(RLIMIT_NOFILE, &before);
     while (n > 0)
         brp_handle_close(&taken[--n]);
