@@ -136,9 +136,9 @@ BROOD_API brood_status brood_manager_debug_info(brood_manager *manager, char **t
  * Errors:  as above; BROOD_ETASK the server refused: no such type, wrong arguments.
  * Python:  manager.list([...]), manager.Queue(maxsize=3), ...
  */
-BROOD_API brood_status brood_manager_object(brood_manager *manager, const char *typeid,
+BROOD_API brood_status brood_manager_object(brood_manager *manager, const char *type_id,
                                             brood_value args, brood_proxy **proxy);
-BROOD_API brood_status brood_manager_object_with(brood_manager *manager, const char *typeid,
+BROOD_API brood_status brood_manager_object_with(brood_manager *manager, const char *type_id,
                                                  brood_value args, brood_value kwargs,
                                                  brood_proxy **proxy);
 

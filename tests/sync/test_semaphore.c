@@ -420,7 +420,6 @@ static brood_status sweep_and_die(brood_call *call)
 static void test_a_kill_of_the_sweeper_loses_nothing(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     brood_semaphore *semaphore;
     static const char *const ignored[] = {"park-", "latch-", "arena-", "bell-", NULL};
     bt_ok(brood_semaphore_create(&semaphore, 2));
