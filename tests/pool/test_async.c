@@ -738,7 +738,6 @@ static brood_status sum_with_a_pool(brood_call *call)
 static void test_tasks_may_have_pools_of_their_own(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     brood_pool *pool = make_pool(2);
     brood_value result;
     bt_ok(brood_pool_apply(pool, sum_with_a_pool, brood_pack("(i)", 5), NULL, &result));
