@@ -36,7 +36,9 @@ typedef struct brood_pool_options {
     brood_ms max_age;
     brood_ms max_idle;
     int64_t memory_limit; /* bytes of its own that the system lets a worker have; 0: no limit */
-    bool bind_cpus;       /* each worker stays on one CPU */
+    bool bind_cpus;       /* each worker stays on one CPU; BROOD_ENOTSUP breaks the pool where the
+                             system cannot */
+    int max_workers;      /* for brood_pool_resize; 0: 64, or `workers` if that is more */
     /* More than `max_restarts` workers that die within `restart_window` milliseconds, with no task
      * ended by any worker in between, break the pool: all that is pending ends as BROOD_EBROKEN.
      * So an initializer that crashes, or a program that cannot run any task, is no endless loop. */
@@ -267,8 +269,8 @@ BROOD_API brood_status brood_pool_failure(brood_pool *pool, brood_failure *failu
 BROOD_API brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t room, size_t *n);
 
 /*
- * Has the pool keep that many workers from now on, 1 to 512. Those that are too many end as soon as
- * they have no task in hand.
+ * Has the pool keep that many workers from now on, 1 to options->max_workers. Those that are too
+ * many end as soon as they have no task in hand.
  *
  * Errors:  BROOD_EINVALID; BROOD_ESTATE closed, terminated, broken or inherited by fork; those of
  *          brood_process_start: then there are as many as could be started, and more are tried.

@@ -149,6 +149,13 @@ static brood_status check_options(const brood_pool_options *options)
     if (options->workers < 0 || options->workers > BRI_MAX_WORKERS)
         return bri_fail(BROOD_EINVALID, "could not make a pool of %d workers: %d is the most",
                         options->workers, BRI_MAX_WORKERS);
+    if (options->max_workers < 0 || options->max_workers > BRI_MAX_WORKERS)
+        return bri_fail(BROOD_EINVALID, "could not make a pool for %d workers: %d is the most",
+                        options->max_workers, BRI_MAX_WORKERS);
+    if (options->max_tasks_per_worker < 0 || options->max_growth < 0 || options->max_age < 0 ||
+        options->max_idle < 0 || options->memory_limit < 0)
+        return bri_fail(BROOD_EINVALID,
+                        "could not make a pool: a limit of its workers is negative");
     if (options->max_restarts > BRI_RESTARTS_MOST)
         return bri_fail(BROOD_EINVALID, "could not make a pool with %d restarts: %d is the most",
                         options->max_restarts, BRI_RESTARTS_MOST);
@@ -191,6 +198,28 @@ static brood_status make_local_part(brood_pool *pool)
     return BROOD_OK;
 }
 
+static uint32_t room_for(const brood_pool *pool, const brood_pool_options *options)
+{
+    enum { USUAL_ROOM = 64 };
+    uint32_t room = options->max_workers == 0 ? USUAL_ROOM : (uint32_t)options->max_workers;
+    return room < pool->n_seats ? pool->n_seats : room;
+}
+
+static int64_t nanoseconds(brood_ms time)
+{
+    return time == 0 ? 0 : bri_deadline_after(0, time);
+}
+
+static void set_limits(bri_worker_limits *limits, const brood_pool_options *options)
+{
+    limits->tasks = (uint64_t)options->max_tasks_per_worker;
+    limits->growth = (uint64_t)options->max_growth;
+    limits->age = nanoseconds(options->max_age);
+    limits->idle = nanoseconds(options->max_idle);
+    limits->memory = (uint64_t)options->memory_limit;
+    limits->is_bound = options->bind_cpus;
+}
+
 static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
 {
     pool->method = options->method;
@@ -204,11 +233,14 @@ static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
     BROOD_TRY(bri_runtime_hook(&hooks));
     BROOD_TRY(set_initializer(pool, options));
     BROOD_TRY(bri_arena_get(&pool->arena));
-    BROOD_TRY(bri_shared_create(&bri_pool_class, bri_tasks_size(pool->n_seats), "make a pool",
-                                fill_table, &pool->n_seats, &pool->shared));
+    uint32_t room = room_for(pool, options);
+    BROOD_TRY(bri_shared_create(&bri_pool_class, bri_tasks_size(room), "make a pool", fill_table,
+                                &room, &pool->shared));
     pool->table = pool->shared->body;
-    BROOD_TRY(bri_supervisor_init(&pool->supervisor, pool->n_seats, options->max_restarts,
+    set_limits(&pool->table->limits, options);
+    BROOD_TRY(bri_supervisor_init(&pool->supervisor, room, options->max_restarts,
                                   options->restart_window));
+    bri_supervisor_resize(&pool->supervisor, pool->n_seats);
     return make_local_part(pool);
 }
 

@@ -171,7 +171,7 @@ static bool put_at_once(bri_job *job, const bri_payload *frame)
     job->n_tasks++;
     job->slot = index + 1;
     bri_tasks_ring(pool->table, 1);
-    if (task->has_limit || task->is_delayed)
+    if (task->has_limit || task->is_delayed || pool->supervisor.n_resting > 0)
         bri_collector_nudge(pool);
     return true;
 }

@@ -9,7 +9,8 @@ brood_status bri_supervisor_init(bri_supervisor *supervisor, uint32_t n_seats, i
                                  brood_ms window)
 {
     int restarts = max_restarts == 0 ? BRI_RESTARTS : max_restarts;
-    *supervisor = (bri_supervisor){.n_seats = n_seats, .max_restarts = restarts};
+    *supervisor =
+        (bri_supervisor){.n_seats = n_seats, .n_wanted = n_seats, .max_restarts = restarts};
     supervisor->window = (window <= 0 ? WINDOW : window) * MS;
     supervisor->seats = bri_calloc(n_seats, sizeof *supervisor->seats);
     supervisor->crashes =
@@ -29,13 +30,33 @@ void bri_supervisor_fini(bri_supervisor *supervisor)
     supervisor->n_seats = 0;
 }
 
+void bri_supervisor_wake(bri_supervisor *supervisor, uint32_t n)
+{
+    for (uint32_t i = 0; i < supervisor->n_seats && n > 0 && supervisor->n_resting > 0; i++)
+        if (supervisor->seats[i].state == BRI_SEAT_RESTING) {
+            supervisor->seats[i].state = BRI_SEAT_EMPTY;
+            supervisor->n_resting--;
+            n--;
+        }
+}
+
+void bri_supervisor_resize(bri_supervisor *supervisor, uint32_t n_wanted)
+{
+    supervisor->n_wanted = n_wanted;
+    for (uint32_t i = n_wanted; i < supervisor->n_seats; i++)
+        if (supervisor->seats[i].state == BRI_SEAT_RESTING) {
+            supervisor->seats[i].state = BRI_SEAT_EMPTY;
+            supervisor->n_resting--;
+        }
+}
+
 bool bri_supervisor_next(bri_supervisor *supervisor, int64_t now, uint32_t *seat,
                          bri_deadline *when)
 {
     *when = BRI_NEVER;
-    if (supervisor->stopped || supervisor->broken || supervisor->n_working == supervisor->n_seats)
+    if (supervisor->stopped || supervisor->broken)
         return false;
-    for (uint32_t i = 0; i < supervisor->n_seats; i++) {
+    for (uint32_t i = 0; i < supervisor->n_wanted; i++) {
         bri_supervised_seat *at = &supervisor->seats[i];
         if (at->state != BRI_SEAT_EMPTY)
             continue;
@@ -87,7 +108,9 @@ static int64_t delay_of(const bri_supervised_seat *seat)
 void bri_supervisor_ended(bri_supervisor *supervisor, uint32_t seat, bri_end end, int64_t now)
 {
     bri_supervised_seat *at = &supervisor->seats[seat];
-    at->state = BRI_SEAT_EMPTY;
+    at->state =
+        end == BRI_END_RESTED && seat < supervisor->n_wanted ? BRI_SEAT_RESTING : BRI_SEAT_EMPTY;
+    supervisor->n_resting += at->state == BRI_SEAT_RESTING;
     supervisor->n_working--;
     if (end == BRI_END_IDLE || end == BRI_END_UNBORN)
         at->fruitless++;
@@ -95,7 +118,7 @@ void bri_supervisor_ended(bri_supervisor *supervisor, uint32_t seat, bri_end end
         at->fruitless = 0;
     at->when = now + delay_of(at);
     /* Without room for more processes a pool goes on with those it has. */
-    if (end != BRI_END_LEFT && !supervisor->stopped &&
+    if (end != BRI_END_LEFT && end != BRI_END_RESTED && !supervisor->stopped &&
         (end != BRI_END_UNBORN || supervisor->n_working == 0))
         count_crash(supervisor, now);
 }

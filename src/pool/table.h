@@ -104,13 +104,12 @@ typedef enum bri_worker_phase {
 
 /* When a worker ends by itself, to be replaced; all zero: never. */
 typedef struct bri_worker_limits {
-    uint64_t tasks;  /* run */
-    uint64_t growth; /* bytes of its own memory, since it was ready */
-    int64_t age;     /* ns */
-    int64_t idle;    /* ns without a task */
-    uint64_t memory; /* bytes that it may have at all: the system refuses more */
-    uint32_t cpus;   /* workers are bound to one CPU each: their seat modulo this; 0: not bound */
-    uint32_t reserved;
+    uint64_t tasks;    /* run */
+    uint64_t growth;   /* bytes of its own memory, since it was ready */
+    int64_t age;       /* ns */
+    int64_t idle;      /* ns without a task */
+    uint64_t memory;   /* bytes that it may have at all: the system refuses more */
+    uint64_t is_bound; /* each stays on one CPU */
 } bri_worker_limits;
 
 typedef struct bri_task_ring {

@@ -8,6 +8,7 @@
 #include "core/registry.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
+#include "platform/limits.h"
 #include "pool/payload.h"
 #include "pool/pool.h"
 
@@ -267,6 +268,14 @@ static brood_status initialise(brood_call *call, const brood_value *reference,
     return status;
 }
 
+static brood_status limit_itself(const worker *self)
+{
+    const bri_worker_limits *limits = &self->table->limits;
+    if (limits->is_bound != 0)
+        BROOD_TRY(brp_bind_cpu((uint32_t)(self->record - self->table->workers)));
+    return limits->memory == 0 ? BROOD_OK : brp_limit_memory(limits->memory);
+}
+
 /* Attaches the pool's table; the record is this worker's. */
 static brood_status attach(worker *self, const brood_value *arguments)
 {
@@ -304,6 +313,9 @@ brood_status bri_pool_worker(brood_call *call)
     brood_status status = attach(&self, arguments);
     if (status == BROOD_OK) {
         BRI_KILL_POINT("pool-worker-attached");
+        status = limit_itself(&self);
+    }
+    if (status == BROOD_OK) {
         status = initialise(call, brood_item(arguments, 4), brood_item(arguments, 5));
         set_phase(&self, status == BROOD_OK ? BRI_WORKER_BUSY : BRI_WORKER_FAILED);
         BRI_KILL_POINT("pool-worker-ready");

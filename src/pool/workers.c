@@ -74,11 +74,17 @@ static brood_status start_process(const brood_pool *pool, bri_seat *seat, brood_
 static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collector)
 {
     bri_seat *seat = &pool->seats[index];
+    if (index >= pool->n_seats) { /* it was resized meanwhile */
+        bri_supervisor_ended(&pool->supervisor, index, BRI_END_LEFT, brp_clock_now());
+        return BROOD_OK;
+    }
     seat->number = ++pool->last_worker;
     atomic_store(&seat->ended, false);
     bri_worker_record *record = record_of(pool, seat);
     atomic_store(&record->phase, BRI_WORKER_STARTING);
     atomic_store(&record->tasks, 0);
+    atomic_store(&record->busy, 0);
+    atomic_store(&record->since, 0);
     atomic_store(&record->worker, seat->number);
     atomic_store(&record->leave, 0);
     bri_mutex_unlock(pool->mutex);
@@ -101,6 +107,7 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
     seat->process = process;
     seat->pid = brood_process_pid(process);
     seat->started = brp_clock_now();
+    atomic_store(&record->leave, index >= pool->n_seats);
     pool->stats.started++;
     bri_supervisor_started(&pool->supervisor, index);
     if (pool->state == BRI_POOL_TERMINATED || pool->state == BRI_POOL_BROKEN)
@@ -140,14 +147,19 @@ static void empty_seat(brood_pool *pool, bri_seat *seat)
     bool left = was_killed ||
                 (atomic_load(&record_of(pool, seat)->phase) == BRI_WORKER_LEAVING && !was_busy);
     bool has_worked = was_busy || atomic_load(&record_of(pool, seat)->tasks) > 0;
-    bri_end end = left ? BRI_END_LEFT : has_worked ? BRI_END_WORKED : BRI_END_IDLE;
+    bool rested = !was_busy && atomic_load(&record_of(pool, seat)->phase) == BRI_WORKER_RESTING;
+    bri_end end = rested       ? BRI_END_RESTED
+                  : left       ? BRI_END_LEFT
+                  : has_worked ? BRI_END_WORKED
+                               : BRI_END_IDLE;
     bool was_broken = pool->supervisor.broken;
     bri_supervisor_ended(&pool->supervisor, (uint32_t)(seat - pool->seats), end, brp_clock_now());
     if (pool->supervisor.broken && !was_broken)
         describe_death(pool, seat, exitcode);
-    pool->stats.deaths += end != BRI_END_LEFT;
+    bool died = end != BRI_END_LEFT && end != BRI_END_RESTED;
+    pool->stats.deaths += died;
     seat->fate = BRI_FATE_NONE;
-    if (end != BRI_END_LEFT)
+    if (died)
         bri_log(BROOD_LOG_WARNING, "a pool's worker died: pid %lld, exit code %d",
                 (long long)seat->pid, exitcode);
     bri_children_unwatch(seat->process);
@@ -186,6 +198,8 @@ static void attend(brood_pool *pool, bri_deadline *when, bool by_collector)
         if (pool->supervisor.broken)
             break_pool(pool);
         *when = BRI_NEVER;
+        if (pool->supervisor.n_resting > 0 && bri_tasks_has_ready(pool->table))
+            bri_supervisor_wake(&pool->supervisor, UINT32_MAX);
         if (by_collector && pool->forks) /* which copies the threads of the program as they are */
             return;
     } while (bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, when) &&
@@ -222,6 +236,41 @@ brood_status bri_pool_start_workers(brood_pool *pool)
     bri_deadline when;
     uint32_t seat;
     bri_mutex_lock(pool->mutex);
+    while (status == BROOD_OK &&
+           bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, &when))
+        status = fill_seat(pool, seat, false);
+    bri_mutex_unlock(pool->mutex);
+    return status;
+}
+
+/* Tells those that are too many to leave. */
+static void retire(brood_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
+        atomic_store(&record_of(pool, &pool->seats[i])->leave, i >= pool->n_seats);
+    bri_tasks_ring(pool->table, INT32_MAX);
+}
+
+brood_status brood_pool_resize(brood_pool *pool, int workers)
+{
+    brood_status status;
+    bri_deadline when;
+    uint32_t seat;
+    BROOD_TRY(bri_pool_check(pool, "resize a pool"));
+    if (workers < 1 || (uint32_t)workers > pool->table->n_workers)
+        return bri_fail(BROOD_EINVALID, "could not resize a pool to %d workers: 1 to %u can be",
+                        workers, (unsigned)pool->table->n_workers);
+    if (pool->forks && bri_collector_is_me(pool))
+        return bri_fail(BROOD_ESTATE, "could not resize a pool: a callback of it cannot fork");
+    bri_mutex_lock(pool->mutex);
+    status = bri_pool_check_open(pool, "resize a pool");
+    if (status == BROOD_OK) {
+        pool->n_seats = (uint32_t)workers;
+        if (pool->n_seats_ever < pool->n_seats)
+            pool->n_seats_ever = pool->n_seats;
+        bri_supervisor_resize(&pool->supervisor, pool->n_seats);
+        retire(pool);
+    }
     while (status == BROOD_OK &&
            bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, &when))
         status = fill_seat(pool, seat, false);

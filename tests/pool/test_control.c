@@ -1,0 +1,666 @@
+/* brood-test: start-methods */
+/* What a task and a pool can be told: retries, deadlines, cancelling, priorities, recycling,
+ * resizing, pausing, figures. */
+#include "harness.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "core/thread.h"
+#include "platform/child.h"
+#include "platform/ident.h"
+
+enum { HANG = 20000 };
+
+static brood_pool *make_pool(const brood_pool_options *options)
+{
+    brood_pool *pool;
+    bt_ok(brood_pool_create(&pool, options));
+    return pool;
+}
+
+static brood_pool *make_simple(int workers)
+{
+    return make_pool(&(brood_pool_options){.workers = workers});
+}
+
+static void end_pool(brood_pool *pool)
+{
+    bt_ok(brood_pool_close(pool));
+    bt_ok(brood_pool_join(pool, HANG));
+    brood_pool_destroy(pool);
+}
+
+static int64_t int_of(const brood_value *value)
+{
+    int64_t number = -1;
+    bt_ok(brood_get_int(value, &number));
+    return number;
+}
+
+static brood_value numbers(int64_t n)
+{
+    brood_value list = brood_list();
+    for (int64_t i = 0; i < n; i++)
+        bt_ok(brood_append(&list, brood_int(i)));
+    return list;
+}
+
+static brood_status get_pid(brood_call *call)
+{
+    return brood_call_return(call, brood_int(brp_pid()));
+}
+
+static brood_status square(brood_call *call)
+{
+    int64_t n;
+    BROOD_TRY(brood_call_args(call, "l", &n));
+    return brood_call_return(call, brood_int(n * n));
+}
+
+/* (deaths, way): dies in its first attempts, then gives the attempt's number. */
+static brood_status die_at_first(brood_call *call)
+{
+    int64_t deaths;
+    BROOD_TRY(brood_call_args(call, "l", &deaths));
+    if (brood_call_attempt(call) <= deaths)
+        brp_kill_self();
+    return brood_call_return(call, brood_int(brood_call_attempt(call)));
+}
+
+static brood_status fail_at_first(brood_call *call)
+{
+    int64_t failures;
+    BROOD_TRY(brood_call_args(call, "l", &failures));
+    if (brood_call_attempt(call) <= failures)
+        return brood_call_raise(call, "ValueError", "attempt %d", brood_call_attempt(call));
+    return brood_call_return(call, brood_int(brood_call_attempt(call)));
+}
+
+/* (told, awaited): tells its pid, then waits for a word. */
+static brood_status hold(brood_call *call)
+{
+    const brood_value *first, *second;
+    brood_queue *told, *awaited;
+    brood_value got;
+    BROOD_TRY(brood_call_args(call, "vv", &first, &second));
+    BROOD_TRY(brood_get_queue(first, &told));
+    BROOD_TRY(brood_get_queue(second, &awaited));
+    BROOD_TRY(brood_queue_put(told, brood_int(brp_pid()), HANG));
+    BROOD_TRY(brood_queue_get(awaited, &got, HANG));
+    return brood_call_return(call, got);
+}
+
+typedef struct holder {
+    brood_queue *told, *awaited;
+    brood_future *future;
+    int64_t pid;
+} holder;
+
+static holder start_holder(brood_pool *pool, const brood_apply_options *options)
+{
+    holder h = {0};
+    brood_value told;
+    bt_ok(brood_queue_create(&h.told, NULL));
+    bt_ok(brood_queue_create(&h.awaited, NULL));
+    bt_ok(brood_pool_apply_async(
+        pool, hold, brood_pack("(vv)", brood_queue_value(h.told), brood_queue_value(h.awaited)),
+        options, &h.future));
+    bt_ok(brood_queue_get(h.told, &told, HANG));
+    h.pid = int_of(&told);
+    return h;
+}
+
+static void let_go(holder *h)
+{
+    bt_ok(brood_queue_put(h->awaited, brood_int(7), HANG));
+}
+
+static void end_holder(holder *h)
+{
+    brood_future_destroy(h->future);
+    brood_queue_destroy(h->told);
+    brood_queue_destroy(h->awaited);
+}
+
+/* ---- retries ---- */
+
+static void test_a_task_whose_worker_died_is_tried_again(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_value result;
+    brood_apply_options twice = {.policy = {.retries = 2, .backoff = 1}};
+    bt_ok(brood_pool_apply(pool, die_at_first, brood_pack("(i)", 2), &twice, &result));
+    assert_int_equal(int_of(&result), 3);
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
+    assert_int_equal(stats.retries, 2);
+    assert_int_equal(stats.deaths, 2);
+    end_pool(pool);
+}
+
+static void test_a_task_that_kills_three_workers_is_given_up(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_value result;
+    brood_apply_options many = {.policy = {.retries = 50}};
+    bt_fails(brood_pool_apply(pool, die_at_first, brood_pack("(i)", 50), &many, &result),
+             BROOD_EWORKERDIED);
+    bt_message_has("the 3rd that died with it; it is not tried again");
+    bt_ok(brood_pool_apply(pool, square, brood_pack("(i)", 3), NULL, &result));
+    end_pool(pool);
+}
+
+static void test_a_failed_task_is_tried_again_if_asked(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    brood_value result;
+    brood_apply_options options = {.policy = {.retries = 5, .retry_failures = true}};
+    bt_ok(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 4), &options, &result));
+    assert_int_equal(int_of(&result), 5);
+    bt_fails(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 9), &options, &result),
+             BROOD_ETASK);
+    bt_message_has("attempt 6");
+    options.policy.retry_failures = false;
+    bt_fails(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 1), &options, &result),
+             BROOD_ETASK);
+    end_pool(pool);
+}
+
+static void test_a_map_tries_its_tasks_again(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_value results, items = brood_list();
+    for (int i = 0; i < 12; i++)
+        bt_ok(brood_append(&items, brood_int(i % 6 == 0 ? 1 : 0)));
+    brood_map_options options = {.chunksize = 1, .policy.retries = 1};
+    bt_ok(brood_pool_map(pool, die_at_first, items, &options, &results));
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(int_of(brood_item(&results, i)), i % 6 == 0 ? 2 : 1);
+    brood_value_clear(&results);
+    end_pool(pool);
+}
+
+static void test_the_time_before_a_retry_grows(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    brood_value result;
+    brood_apply_options options = {.policy = {.retries = 3, .retry_failures = true, .backoff = 20}};
+    brood_ms begin = brood_now();
+    bt_ok(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 3), &options, &result));
+    assert_true(brood_now() - begin >= 20 + 40 + 80);
+    end_pool(pool);
+}
+
+/* ---- deadlines ---- */
+
+/* Until it is told to stop. */
+static brood_status work_on(brood_call *call)
+{
+    brood_ms begin = brood_now();
+    bool had_time = brood_call_time_left(call) != BROOD_FOREVER;
+    while (!brood_call_should_stop(call) && brood_now() - begin < HANG)
+        brood_sleep(1);
+    return brood_call_return(call, brood_bool(had_time));
+}
+
+static void test_a_task_is_told_of_its_soft_deadline(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    brood_value result;
+    bool had_time;
+    brood_ms begin = brood_now();
+    brood_apply_options options = {.policy.soft_deadline = 50};
+    bt_ok(brood_pool_apply(pool, work_on, (brood_value){0}, &options, &result));
+    bt_ok(brood_get_bool(&result, &had_time));
+    assert_true(had_time);
+    assert_true(brood_now() - begin >= 50 && brood_now() - begin < HANG);
+    end_pool(pool);
+}
+
+static brood_status sleep_long(brood_call *call)
+{
+    (void)call;
+    brood_sleep(3600 * 1000);
+    return BROOD_OK;
+}
+
+static void test_the_hard_deadline_kills(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_future *future;
+    brood_failure failure;
+    brood_value result;
+    brood_apply_options options = {.policy = {.hard_deadline = 100, .retries = 5}};
+    bt_ok(brood_pool_apply_async(pool, sleep_long, (brood_value){0}, &options, &future));
+    bt_ok(brood_future_failure(future, &failure, HANG));
+    assert_string_equal(failure.kind, "TimeoutError");
+    assert_int_equal(failure.exitcode, -9);
+    assert_true(bt_is_gone(failure.pid, HANG));
+    brood_future_destroy(future);
+    for (int i = 0; i < 10; i++)
+        bt_ok(brood_pool_apply(pool, square, brood_pack("(i)", i), &options, &result));
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
+    assert_int_equal(stats.deaths, 0); /* it was told to end */
+    end_pool(pool);
+}
+
+static brood_status stop_itself(brood_call *call)
+{
+#ifdef SIGSTOP
+    raise(SIGSTOP);
+#endif
+    (void)call;
+    return BROOD_OK;
+}
+
+static void test_a_stopped_worker_meets_its_hard_deadline(void **state)
+{
+    (void)state;
+    if (bt_is_windows())
+        bt_skip("processes cannot be stopped there");
+    brood_pool *pool = make_simple(2);
+    brood_value result;
+    brood_apply_options options = {.policy.hard_deadline = 300};
+    bt_fails(brood_pool_apply(pool, stop_itself, (brood_value){0}, &options, &result), BROOD_ETASK);
+    bt_message_has("TimeoutError");
+    end_pool(pool);
+}
+
+/* ---- cancelling ---- */
+
+static void test_a_queued_task_can_be_cancelled(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    holder h = start_holder(pool, NULL);
+    brood_future *futures[2000];
+    brood_cancel_answer answer;
+    brood_value result;
+    for (int i = 0; i < 2000; i++) /* more than there are slots */
+        bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", i), NULL, &futures[i]));
+    for (int i = 0; i < 2000; i += 2) {
+        bt_ok(brood_future_cancel(futures[i], BROOD_CANCEL_QUEUED, &answer));
+        assert_int_equal(answer, BROOD_CANCEL_DONE);
+        assert_true(brood_future_is_cancelled(futures[i]));
+    }
+    bt_ok(brood_future_cancel(h.future, BROOD_CANCEL_QUEUED, &answer));
+    assert_int_equal(answer, BROOD_CANCEL_TOO_LATE);
+    let_go(&h);
+    for (int i = 0; i < 2000; i++) {
+        bt_fails(brood_future_take(futures[i], &result, HANG),
+                 i % 2 == 0 ? BROOD_ECANCELLED : BROOD_OK);
+        brood_future_destroy(futures[i]);
+    }
+    end_holder(&h);
+    end_pool(pool);
+}
+
+/* (told): tells that it runs, then works until it is told to stop. */
+static brood_status tell_and_work_on(brood_call *call)
+{
+    const brood_value *value;
+    brood_queue *told;
+    BROOD_TRY(brood_call_args(call, "v", &value));
+    BROOD_TRY(brood_get_queue(value, &told));
+    BROOD_TRY(brood_queue_put(told, brood_none(), HANG));
+    return work_on(call);
+}
+
+static void test_a_running_task_can_be_asked_to_stop(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    brood_queue *told;
+    brood_future *future;
+    brood_cancel_answer answer;
+    brood_value value;
+    bt_ok(brood_queue_create(&told, NULL));
+    bt_ok(brood_pool_apply_async(pool, tell_and_work_on, brood_pack("(v)", brood_queue_value(told)),
+                                 NULL, &future));
+    bt_ok(brood_queue_get(told, &value, HANG));
+    bt_ok(brood_future_cancel(future, BROOD_CANCEL_ASK, &answer));
+    assert_int_equal(answer, BROOD_CANCEL_ASKED);
+    bt_ok(brood_future_take(future, &value, HANG)); /* it was polite enough to end */
+    bt_ok(brood_future_cancel(future, BROOD_CANCEL_ASK, &answer));
+    assert_int_equal(answer, BROOD_CANCEL_TOO_LATE);
+    brood_future_destroy(future);
+    brood_queue_destroy(told);
+    end_pool(pool);
+}
+
+static void test_a_running_task_can_be_killed(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    brood_value result;
+    for (int i = 0; i < 5; i++) {
+        holder h = start_holder(pool, &(brood_apply_options){.policy.retries = 3});
+        brood_cancel_answer answer;
+        bt_ok(brood_future_cancel(h.future, BROOD_CANCEL_KILL, &answer));
+        assert_int_equal(answer, BROOD_CANCEL_ASKED);
+        bt_fails(brood_future_take(h.future, &result, HANG), BROOD_ECANCELLED);
+        assert_true(bt_is_gone(h.pid, HANG));
+        end_holder(&h);
+        bt_ok(brood_pool_apply(pool, square, brood_pack("(i)", 2), NULL, &result));
+    }
+    end_pool(pool);
+}
+
+static void test_a_map_can_be_cancelled(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    for (brood_cancel_how how = BROOD_CANCEL_QUEUED; how <= BROOD_CANCEL_KILL; how++) {
+        holder h[2] = {start_holder(pool, NULL), start_holder(pool, NULL)};
+        brood_future *future;
+        brood_value result;
+        bt_ok(brood_pool_map_async(pool, square, numbers(3000),
+                                   &(brood_map_options){.chunksize = 1}, &future));
+        bt_ok(brood_future_cancel(future, how, NULL));
+        bt_fails(brood_future_take(future, &result, HANG), BROOD_ECANCELLED);
+        brood_future_destroy(future);
+        for (int i = 0; i < 2; i++) {
+            let_go(&h[i]);
+            bt_ok(brood_future_wait(h[i].future, HANG));
+            end_holder(&h[i]);
+        }
+    }
+    end_pool(pool);
+}
+
+/* ---- priorities ---- */
+
+typedef struct order {
+    atomic_int n;
+    char seen[40];
+} order;
+
+static void note_order(void *context, const brood_value *value)
+{
+    order *self = context;
+    self->seen[atomic_fetch_add(&self->n, 1)] = (char)int_of(value);
+}
+
+static brood_status give_back(brood_call *call)
+{
+    int64_t n;
+    BROOD_TRY(brood_call_args(call, "l", &n));
+    return brood_call_return(call, brood_int(n));
+}
+
+static void test_priorities_decide_who_is_next(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(1);
+    holder h = start_holder(pool, NULL);
+    order seen = {0};
+    static const char wanted[] = "HHHHHHHHHHNNNNNNNNNNLLLLLLLLLL";
+    for (int i = 0; i < 30; i++) {
+        int priority = i % 3 - 1;
+        brood_apply_options options = {
+            .callback = note_order, .context = &seen, .policy.priority = priority};
+        bt_ok(brood_pool_apply_async(pool, give_back, brood_pack("(i)", "LNH"[i % 3]), &options,
+                                     NULL));
+    }
+    let_go(&h);
+    bt_ok(brood_pool_drain(pool, HANG));
+    assert_string_equal(seen.seen, wanted);
+    end_holder(&h);
+    end_pool(pool);
+}
+
+/* ---- the pool ---- */
+
+static int64_t pid_of_task(brood_pool *pool)
+{
+    brood_value result;
+    bt_ok(brood_pool_apply(pool, get_pid, (brood_value){0}, NULL, &result));
+    return int_of(&result);
+}
+
+static void test_workers_are_recycled_after_so_many_tasks(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_tasks_per_worker = 3});
+    int64_t pids[9];
+    for (int i = 0; i < 9; i++)
+        pids[i] = pid_of_task(pool);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(pids[i], pids[i / 3 * 3]);
+    assert_true(pids[0] != pids[3] && pids[3] != pids[6]);
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
+    assert_int_equal(stats.deaths, 0);
+    end_pool(pool);
+}
+
+static void test_recycled_workers_lose_no_task(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 3, .max_tasks_per_worker = 7});
+    brood_value results;
+    bt_ok(
+        brood_pool_map(pool, square, numbers(300), &(brood_map_options){.chunksize = 1}, &results));
+    assert_int_equal(brood_value_length(&results), 300);
+    brood_value_clear(&results);
+    end_pool(pool);
+}
+
+static void test_old_workers_are_replaced(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_age = 30});
+    int64_t first = pid_of_task(pool);
+    brood_sleep(40);
+    pid_of_task(pool);
+    assert_true(pid_of_task(pool) != first);
+    end_pool(pool);
+}
+
+char *volatile kept[100]; /* what a worker does not free; not static, so that it stays reachable */
+int n_kept;
+
+static brood_status leak(brood_call *call)
+{
+    enum { SIZE = 4 << 20 };
+    char *memory = malloc(SIZE);
+    bt_check(call, memory != NULL);
+    memset(memory, 1, SIZE);
+    kept[n_kept++ % 100] = memory;
+    return get_pid(call);
+}
+
+static void test_workers_that_grow_are_replaced(void **state)
+{
+    (void)state;
+    if (brp_private_memory() == 0)
+        bt_skip("the system does not tell a process's own memory");
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_growth = 6 << 20});
+    int64_t pids[6];
+    for (int i = 0; i < 6; i++) {
+        brood_value result;
+        bt_ok(brood_pool_apply(pool, leak, (brood_value){0}, NULL, &result));
+        pids[i] = int_of(&result);
+    }
+    assert_int_equal(pids[0], pids[1]);
+    assert_true(pids[1] != pids[2] && pids[3] != pids[4]);
+    end_pool(pool);
+}
+
+static bool none_runs(void *context)
+{
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(context, &stats, NULL, 0, NULL));
+    if (stats.running > 0)
+        bt_ok(brood_pool_drain(context, HANG)); /* sees to what has ended */
+    return stats.running == 0;
+}
+
+static void test_idle_workers_end_until_there_is_work(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2, .max_idle = 20});
+    for (int i = 0; i < 3; i++) {
+        brood_value results;
+        assert_true(bt_await(none_runs, pool, HANG));
+        pid_of_task(pool);
+        assert_true(bt_await(none_runs, pool, HANG));
+        bt_ok(brood_pool_map(pool, square, numbers(10), NULL, &results));
+        brood_value_clear(&results);
+    }
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
+    assert_int_equal(stats.deaths, 0);
+    end_pool(pool);
+}
+
+static void *volatile too_much;
+
+static brood_status take_too_much(brood_call *call)
+{
+    too_much = malloc((size_t)400 << 20);
+    bool got = too_much != NULL;
+    free(too_much);
+    return brood_call_return(call, brood_bool(got));
+}
+
+static void test_the_system_limits_a_workers_memory(void **state)
+{
+    (void)state;
+    if (bt_has_address_sanitizer() || bt_has_thread_sanitizer())
+        bt_skip("a sanitizer takes more memory than that");
+    brood_pool *pool = make_pool(
+        &(brood_pool_options){.workers = 1, .memory_limit = 200 << 20, .bind_cpus = true});
+    brood_value result;
+    bool got = true;
+    bt_ok(brood_pool_apply(pool, take_too_much, (brood_value){0}, NULL, &result));
+    bt_ok(brood_get_bool(&result, &got));
+    if (got && bt_is_windows()) {
+        end_pool(pool);
+        bt_skip("Wine does not keep the limit of a job");
+    }
+    assert_false(got);
+    end_pool(pool);
+}
+
+static size_t count_workers(brood_pool *pool)
+{
+    size_t n;
+    int64_t pids[16];
+    bt_ok(brood_pool_pids(pool, pids, 16, &n));
+    return n;
+}
+
+static bool are_three(void *context)
+{
+    return count_workers(context) == 3;
+}
+
+static void test_a_pool_can_be_resized(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2, .max_workers = 8});
+    brood_value results;
+    bt_ok(brood_pool_resize(pool, 8));
+    assert_int_equal(count_workers(pool), 8);
+    bt_fails(brood_pool_resize(pool, 9), BROOD_EINVALID);
+    bt_fails(brood_pool_resize(pool, 0), BROOD_EINVALID);
+    bt_ok(
+        brood_pool_map(pool, square, numbers(200), &(brood_map_options){.chunksize = 1}, &results));
+    brood_value_clear(&results);
+    bt_ok(brood_pool_resize(pool, 3));
+    bt_ok(
+        brood_pool_map(pool, square, numbers(200), &(brood_map_options){.chunksize = 1}, &results));
+    brood_value_clear(&results);
+    assert_true(bt_await(are_three, pool, HANG));
+    bt_ok(brood_pool_resize(pool, 5));
+    assert_int_equal(count_workers(pool), 5);
+    end_pool(pool);
+}
+
+static void test_a_paused_pool_begins_nothing(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_future *future;
+    const brood_value *value;
+    bt_ok(brood_pool_pause(pool));
+    bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", 3), NULL, &future));
+    assert_int_equal(brood_future_get(future, &value, 100), BROOD_ETIMEDOUT);
+    assert_int_equal(brood_pool_drain(pool, 10), BROOD_ETIMEDOUT);
+    bt_ok(brood_pool_resume(pool));
+    bt_ok(brood_future_get(future, &value, HANG));
+    brood_future_destroy(future);
+    bt_ok(brood_pool_pause(pool));
+    end_pool(pool); /* nothing is left to begin */
+}
+
+static void test_the_figures_are_right(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_simple(2);
+    brood_pool_stats stats;
+    brood_worker_stats workers[4];
+    brood_value result;
+    size_t n;
+    holder h = start_holder(pool, NULL), g = start_holder(pool, NULL);
+    for (int i = 0; i < 5; i++)
+        bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", i), NULL, NULL));
+    bt_ok(brood_pool_get_stats(pool, &stats, workers, 4, &n));
+    assert_int_equal(n, 2);
+    assert_int_equal(stats.workers, 2);
+    assert_int_equal(stats.running, 2);
+    assert_int_equal(stats.queued, 5);
+    assert_int_equal(stats.in_hand, 2);
+    assert_int_equal(stats.submitted, 7);
+    assert_int_equal(stats.ended, 0);
+    assert_int_equal(workers[0].state, BROOD_WORKER_BUSY);
+    assert_true(workers[0].pid == h.pid || workers[0].pid == g.pid);
+    let_go(&h);
+    let_go(&g);
+    bt_ok(brood_pool_drain(pool, HANG));
+    bt_fails(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 1), NULL, &result),
+             BROOD_ETASK);
+    bt_ok(brood_pool_drain(pool, HANG));
+    bt_ok(brood_pool_get_stats(pool, &stats, workers, 4, &n));
+    assert_int_equal(stats.queued + stats.in_hand, 0);
+    assert_int_equal(stats.submitted, 8);
+    assert_int_equal(stats.ended, 8);
+    assert_int_equal(stats.failed, 1);
+    assert_int_equal(stats.tasks, 8);
+    assert_int_equal(workers[0].tasks + workers[1].tasks, 8);
+    assert_true(stats.latency >= 0 && stats.latency <= stats.latency_most);
+    end_holder(&h);
+    end_holder(&g);
+    end_pool(pool);
+}
+
+int main(int argc, char **argv)
+{
+    return bt_main(
+        argc, argv, bt_test(test_a_task_whose_worker_died_is_tried_again),
+        bt_test(test_a_task_that_kills_three_workers_is_given_up),
+        bt_test(test_a_failed_task_is_tried_again_if_asked),
+        bt_test(test_a_map_tries_its_tasks_again), bt_test(test_the_time_before_a_retry_grows),
+        bt_test(test_a_task_is_told_of_its_soft_deadline), bt_test(test_the_hard_deadline_kills),
+        bt_test(test_a_stopped_worker_meets_its_hard_deadline),
+        bt_test(test_a_queued_task_can_be_cancelled),
+        bt_test(test_a_running_task_can_be_asked_to_stop),
+        bt_test(test_a_running_task_can_be_killed), bt_test(test_a_map_can_be_cancelled),
+        bt_test(test_priorities_decide_who_is_next),
+        bt_test(test_workers_are_recycled_after_so_many_tasks),
+        bt_test(test_recycled_workers_lose_no_task), bt_test(test_old_workers_are_replaced),
+        bt_test(test_workers_that_grow_are_replaced),
+        bt_test(test_idle_workers_end_until_there_is_work),
+        bt_test(test_the_system_limits_a_workers_memory), bt_test(test_a_pool_can_be_resized),
+        bt_test(test_a_paused_pool_begins_nothing), bt_test(test_the_figures_are_right));
+}
