@@ -4,6 +4,7 @@
 #ifndef BROOD_BROOD_H
 #define BROOD_BROOD_H
 
+#include <brood/array.h>
 #include <brood/barrier.h>
 #include <brood/condition.h>
 #include <brood/connection.h>

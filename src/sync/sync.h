@@ -18,7 +18,7 @@ enum {
 };
 
 extern const bri_shared_class bri_lock_class, bri_rlock_class, bri_semaphore_class, bri_event_class,
-    bri_condition_class, bri_barrier_class;
+    bri_condition_class, bri_barrier_class, bri_array_class;
 
 /* Makes the classes of its objects known. Called by brood_init after bri_ipc_start. */
 brood_status bri_sync_start(void);
