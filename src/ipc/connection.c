@@ -59,6 +59,7 @@ static void unlink_connection(brood_connection *connection)
 static void free_connection(brood_connection *connection)
 {
     unlink_connection(connection);
+    brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
     bri_mutex_destroy(connection->read_lock);
     bri_mutex_destroy(connection->write_lock);
@@ -156,6 +157,7 @@ void brood_connection_close(brood_connection *connection)
 {
     if (connection == NULL)
         return;
+    brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
     release_connection(connection);
 }
@@ -345,26 +347,18 @@ bool bri_connection_pending(const brood_connection *connection)
     return bri_frame_is_ready(&connection->reader);
 }
 
-/* A channel of messages keeps their bounds: each frame goes alone, without its header, whole or not
- * at all. */
+/* A channel of messages keeps their bounds: each frame goes alone, without its header, and in the
+ * background, because a write that is cancelled may have been read in part. */
 static brood_status write_messages(brood_connection *connection, const unsigned char *data,
                                    size_t size, size_t *written)
 {
-    *written = 0;
     while (*written < size) {
-        uint64_t length = 0;
-        size_t header = 4, out = 0;
-        const unsigned char *at = data + *written;
-        if (size - *written >= header && memcmp(at, "\xff\xff\xff\xff", 4) == 0)
-            header = BRI_FRAME_HEADER;
-        for (size_t i = header == 4 ? 0 : 4; i < header; i++)
-            length = length << 8 | at[i];
-        brp_bytes part = {at + header, (size_t)length};
-        brood_status status = brp_channel_write_all(connection->channel, &part, 1, &out, AT_ONCE);
-        if (status == BROOD_ETIMEDOUT && out != 0)
-            return bri_fail(BROOD_EBROKEN, "could not write to a connection: a message went out in "
-                                           "part");
-        BROOD_TRY(status);
+        uint64_t length;
+        size_t header = bri_frame_read_header(data + *written, size - *written, &length);
+        if (header == 0 || length > size - *written - header)
+            return bri_fail(BROOD_EINVALID, "could not write a part of a message to a pipe");
+        BROOD_TRY(brp_sender_write(&connection->sender, connection->channel,
+                                   data + *written + header, (size_t)length));
         *written += header + (size_t)length;
     }
     return BROOD_OK;
@@ -374,6 +368,7 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
                                        size_t *written)
 {
     brp_bytes part = {data, size};
+    *written = 0;
     if (connection->channel.kind == BRP_CHANNEL_MESSAGES)
         return write_messages(connection, data, size, written);
     return brp_channel_write_all(connection->channel, &part, 1, written, AT_ONCE);

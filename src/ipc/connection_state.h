@@ -22,6 +22,7 @@ struct brood_connection {
     bri_frame_reader reader; /* under read_lock */
     bri_mutex *write_lock;
     bri_buffer scratch; /* under write_lock */
+    brp_sender *sender; /* of bri_connection_write_some, on a channel of messages */
     bool cut_off;       /* a message went out in part; under write_lock */
 };
 

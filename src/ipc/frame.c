@@ -147,23 +147,33 @@ static brood_status fill(bri_frame_reader *reader, brp_channel channel, size_t w
     return BROOD_OK;
 }
 
+size_t bri_frame_read_header(const void *data, size_t size, uint64_t *length)
+{
+    if (size < SHORT)
+        return 0;
+    uint64_t number = big_endian(data, SHORT);
+    if (number <= LONGEST_SHORT) {
+        *length = number;
+        return SHORT;
+    }
+    if (number != UINT32_MAX || size < BRI_FRAME_HEADER)
+        return 0;
+    *length = big_endian((const unsigned char *)data + SHORT, BRI_FRAME_HEADER - SHORT);
+    return BRI_FRAME_HEADER;
+}
+
 /* Takes the header off the bytes that are there; false when it is not whole. */
 static bool take_header(bri_frame_reader *reader)
 {
     const unsigned char *at = reader->ahead + reader->begin;
-    if (there(reader) < SHORT)
-        return false;
-    reader->size = big_endian(at, SHORT);
-    bool is_long = reader->size == UINT32_MAX;
-    if (is_long && there(reader) < BRI_FRAME_HEADER)
-        return false;
-    if (is_long)
-        reader->size = big_endian(at + SHORT, BRI_FRAME_HEADER - SHORT);
-    else if (reader->size > LONGEST_SHORT)
+    size_t length = bri_frame_read_header(at, there(reader), &reader->size);
+    if (length == 0 && there(reader) >= SHORT && big_endian(at, SHORT) != UINT32_MAX) {
         reader->broken = BROOD_EFORMAT;
-    reader->begin += is_long ? BRI_FRAME_HEADER : SHORT;
-    reader->has_header = true;
-    return true;
+        length = SHORT;
+    }
+    reader->begin += length;
+    reader->has_header = length != 0;
+    return length != 0;
 }
 
 /* Where messages have bounds of their own: the first bytes of the next, and how many it has. */

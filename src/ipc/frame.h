@@ -69,6 +69,10 @@ void bri_frame_fini(bri_frame_reader *reader);
 brood_status bri_frame_write(brp_channel channel, const void *data, size_t size, size_t *written,
                              bri_deadline deadline);
 
+/* The length of the header that these bytes begin with, and of its message; 0 when they are none or
+ * not all of one. */
+size_t bri_frame_read_header(const void *data, size_t size, uint64_t *length);
+
 /* Writes the header of a message of `size` bytes; its length. */
 size_t bri_frame_header(uint64_t size, unsigned char header[BRI_FRAME_HEADER]);
 

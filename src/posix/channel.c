@@ -131,3 +131,18 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
             return brp_fail(errno, "could not read from channel %d", fd);
     }
 }
+
+brood_status brp_sender_write(brp_sender **sender, brp_channel channel, const void *data,
+                              size_t size)
+{
+    (void)sender;
+    (void)data;
+    return bri_fail(BROOD_ENOTSUP,
+                    "could not write %zu bytes to channel %d as a message: this is POSIX", size,
+                    brp_fd(channel.handle));
+}
+
+void brp_sender_close(brp_sender **sender)
+{
+    *sender = NULL;
+}

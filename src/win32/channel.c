@@ -196,3 +196,91 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
     *n = 0;
     return BROOD_OK;
 }
+
+/* ---- messages in the background ---- */
+
+struct brp_sender {
+    HANDLE pipe;
+    HANDLE event;
+    OVERLAPPED overlapped;
+    void *data; /* the message on its way; NULL: none */
+};
+
+/* The end of the message on its way: WAIT_TIMEOUT when it has not come. */
+static DWORD collect(brp_sender *sender)
+{
+    DWORD moved;
+    if (sender->data == NULL)
+        return ERROR_SUCCESS;
+    if (WaitForSingleObject(sender->event, 0) != WAIT_OBJECT_0)
+        return WAIT_TIMEOUT;
+    DWORD error = GetOverlappedResult(sender->pipe, &sender->overlapped, &moved, TRUE)
+                      ? ERROR_SUCCESS
+                      : GetLastError();
+    bri_free(sender->data);
+    sender->data = NULL;
+    return error;
+}
+
+static brood_status open_sender(brp_sender **sender, brp_channel channel)
+{
+    if (*sender != NULL)
+        return BROOD_OK;
+    brp_sender *made = bri_calloc(1, sizeof *made);
+    if (made == NULL)
+        return BROOD_ENOMEM;
+    made->pipe = bri_w32_handle(channel.handle);
+    made->event = bri_w32_event_take();
+    if (made->event == NULL) {
+        bri_free(made);
+        return brood_last_error()->status;
+    }
+    *sender = made;
+    return BROOD_OK;
+}
+
+brood_status brp_sender_write(brp_sender **sender, brp_channel channel, const void *data,
+                              size_t size)
+{
+    BROOD_TRY(open_sender(sender, channel));
+    brp_sender *one = *sender;
+    DWORD error = collect(one);
+    if (error == WAIT_TIMEOUT)
+        return BROOD_ETIMEDOUT;
+    if (error == ERROR_SUCCESS) {
+        one->data = bri_alloc(size);
+        if (one->data == NULL)
+            return BROOD_ENOMEM;
+        if (size != 0)
+            memcpy(one->data, data, size);
+        ResetEvent(one->event);
+        one->overlapped = (OVERLAPPED){.hEvent = one->event};
+        if (!WriteFile(one->pipe, one->data, (DWORD)size, NULL, &one->overlapped))
+            error = GetLastError();
+        if (error == ERROR_IO_PENDING || error == ERROR_SUCCESS)
+            error = collect(one);
+        if (error != ERROR_SUCCESS && error != WAIT_TIMEOUT) {
+            bri_free(one->data);
+            one->data = NULL;
+        }
+    }
+    if (error == ERROR_SUCCESS || error == WAIT_TIMEOUT)
+        return BROOD_OK;
+    return brp_fail((long)error, "could not write to a pipe");
+}
+
+void brp_sender_close(brp_sender **sender)
+{
+    brp_sender *one = *sender;
+    DWORD moved;
+    if (one == NULL)
+        return;
+    if (one->data != NULL) {
+        CancelIoEx(one->pipe, &one->overlapped);
+        GetOverlappedResult(one->pipe, &one->overlapped, &moved, TRUE);
+    }
+    bri_free(one->data);
+    bri_w32_event_give(one->event);
+    bri_free(one);
+    *sender = NULL;
+}
