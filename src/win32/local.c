@@ -80,12 +80,22 @@ brood_status brp_channel_peer(brp_channel channel, brp_peer *peer)
 
 /* ---- servers ---- */
 
+/* Wine takes FILE_FLAG_FIRST_PIPE_INSTANCE and does not mind others. */
+static bool has_server(const wchar_t *name)
+{
+    return WaitNamedPipeW(name, 1) || GetLastError() == ERROR_SEM_TIMEOUT;
+}
+
 /* Room for a client: an instance of the pipe. */
 static brood_status add_instance(brp_server *server, bool is_first)
 {
     wchar_t *name = bri_w32_wide(server->address);
     if (name == NULL)
         return brood_last_error()->status;
+    if (is_first && has_server(name)) {
+        bri_free(name);
+        return brp_fail(ERROR_ALREADY_EXISTS, "could not listen at \"%s\"", server->address);
+    }
     server->pipe = CreateNamedPipeW(
         name,
         PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | (is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
