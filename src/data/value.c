@@ -487,7 +487,8 @@ brood_status brood_get_bytes(const brood_value *value, const void **data, size_t
         return bri_fail_kind("read bytes", value);
     const bri_text *block = bri_text_of(value);
     *data = block->data;
-    *size = block->size;
+    if (size != NULL)
+        *size = block->size;
     return BROOD_OK;
 }
 

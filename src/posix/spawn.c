@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 
 #include "base/memory.h"
 #include "posix/executable.h"
@@ -331,12 +334,23 @@ brood_status brp_child_let_go(brp_child *child)
     return BROOD_OK;
 }
 
+/* The system calls a process that executed /proc/self/exe "exe"; tools that list processes, and
+ * pkill, go by that name. */
+static void name_process(void)
+{
+#if defined(__linux__)
+    prctl(PR_SET_NAME, program_invocation_short_name);
+#endif
+}
+
 brood_status brp_marker_take(const char *marker, char **value)
 {
     const char *there = getenv(marker);
     char *copy = there == NULL ? NULL : bri_strdup(there);
     if (there != NULL && copy == NULL)
         return BROOD_ENOMEM;
+    if (there != NULL)
+        name_process();
     unsetenv(marker);
     *value = copy;
     return BROOD_OK;

@@ -90,8 +90,10 @@ static brood_status fork_child(server *all, const bri_fork_request *request,
     brp_child_init(&one->child);
     one->status = BRP_NO_HANDLE;
     brood_status status = brp_fork(&one->child, &in_child);
-    if (in_child)
+    if (in_child) {
+        bri_free(one);
         be_child(all, request, handles);
+    }
     if (status == BROOD_OK)
         status = brp_poller_add(all->poller, one->child.sentinel, BRP_WATCH_SENTINEL,
                                 (uint64_t)(uintptr_t)one);

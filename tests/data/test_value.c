@@ -157,6 +157,7 @@ static void test_texts_keep_their_bytes(void **state)
     dt_ok(brood_get_bytes(&v, &data, &size));
     assert_int_equal(size, 2);
     assert_memory_equal(data, "\0\xff", 3);
+    dt_ok(brood_get_bytes(&v, &data, NULL));
     assert_false(brood_value_is_mutable_bytes(&v));
     brood_value_clear(&v);
     v = brood_bytearray(NULL, 0);
