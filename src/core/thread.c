@@ -38,6 +38,7 @@ static struct {
     apr_thread_mutex_t *guard;
     bri_mutex *free_mutexes;
     bri_condition *free_conditions;
+    size_t n_free_conditions;
     atomic_int own;
 } threads;
 
@@ -123,6 +124,7 @@ brood_status bri_condition_create(bri_condition **condition)
     apr_status_t code = APR_SUCCESS;
     if (made != NULL) {
         threads.free_conditions = made->next;
+        threads.n_free_conditions--;
     } else {
         made = apr_pcalloc(threads.pool, sizeof *made);
         code = made == NULL ? APR_ENOMEM : apr_thread_cond_create(&made->apr, threads.pool);
@@ -141,7 +143,16 @@ void bri_condition_destroy(bri_condition *condition)
     apr_thread_mutex_lock(threads.guard);
     condition->next = threads.free_conditions;
     threads.free_conditions = condition;
+    threads.n_free_conditions++;
     apr_thread_mutex_unlock(threads.guard);
+}
+
+size_t bri_condition_spares(void)
+{
+    apr_thread_mutex_lock(threads.guard);
+    size_t n = threads.n_free_conditions;
+    apr_thread_mutex_unlock(threads.guard);
+    return n;
 }
 
 brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex, bri_deadline deadline)

@@ -28,6 +28,8 @@ void bri_condition_destroy(bri_condition *condition);
 brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex, bri_deadline deadline);
 void bri_condition_signal(bri_condition *condition);
 void bri_condition_broadcast(bri_condition *condition);
+/* Freed ones that wait to be used again. On Windows each has a handle, which is no leak. */
+size_t bri_condition_spares(void);
 
 /* A helper thread. `run` starts outside of the gate. */
 typedef struct bri_thread bri_thread;

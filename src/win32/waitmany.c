@@ -273,19 +273,40 @@ static brood_status add_group(brp_poller *poller, group **out)
     return BROOD_OK;
 }
 
-/* Ends the threads. No other thread uses the poller any more. */
-static void end_groups(brp_poller *poller)
+/* Ends groups that are in no poller's list any more. Without the lock, which their threads take. */
+static void end_groups(group *list)
 {
-    while (poller->more != NULL) {
-        group *set = poller->more;
-        poller->more = set->next;
-        AcquireSRWLockExclusive(&poller->lock);
+    while (list != NULL) {
+        group *set = list;
+        list = set->next;
+        AcquireSRWLockExclusive(&set->poller->lock);
         set->stop = true;
-        ReleaseSRWLockExclusive(&poller->lock);
+        ReleaseSRWLockExclusive(&set->poller->lock);
         SetEvent(set->event);
         bri_w32_thread_join(set->thread);
         free_group(set);
     }
+}
+
+/* Takes empty groups out of the list that the items which are left do not need. Under the lock. */
+static group *take_spare_groups(brp_poller *poller)
+{
+    size_t needed = poller->n_items / GROUP_SIZE, n = 0;
+    group *spare = NULL;
+    for (const group *set = poller->more; set != NULL; set = set->next)
+        n++;
+    for (group **link = &poller->more; *link != NULL && n > needed;) {
+        group *set = *link;
+        if (set->n != 0) {
+            link = &set->next;
+            continue;
+        }
+        *link = set->next;
+        set->next = spare;
+        spare = set;
+        n--;
+    }
+    return spare;
 }
 
 /* A group with room. */
@@ -378,7 +399,8 @@ void brp_poller_destroy(brp_poller *poller)
 {
     if (poller == NULL)
         return;
-    end_groups(poller);
+    end_groups(poller->more);
+    poller->more = NULL;
     AcquireSRWLockExclusive(&poller->lock);
     while (poller->n_items > 0) {
         poller->items[poller->n_items - 1]->group = NULL; /* it may have ended */
@@ -440,7 +462,9 @@ void brp_poller_remove(brp_poller *poller, brp_handle handle, uint64_t key)
             break;
         }
     }
+    group *spare = take_spare_groups(poller);
     ReleaseSRWLockExclusive(&poller->lock);
+    end_groups(spare);
 }
 
 /* ---- waiting ---- */

@@ -25,6 +25,14 @@
 
 enum { SETTLE_MS = 3000, HANG_MS = 20000 };
 
+/* mingw-w64's thread library makes an event the first time that two threads meet at one of its own
+ * locks, and keeps it: so many handles may come in a program's life that are none of ours. */
+#ifdef __MINGW32__
+enum { RUNTIME_HANDLES = 1 };
+#else
+enum { RUNTIME_HANDLES = 0 };
+#endif
+
 /* On Windows the system's own thread pool comes and goes, so only our threads are counted. */
 typedef struct counts {
     size_t children;
@@ -35,6 +43,7 @@ typedef struct counts {
 } counts;
 
 static counts before;
+static size_t runtime_handles; /* seen so far */
 static brood_start_method method = BROOD_START_SPAWN;
 static brood_process *load;
 
@@ -55,10 +64,17 @@ static size_t count_shared_names(void)
     return n;
 }
 
+/* Without those that are kept for later use. */
+static size_t count_handles(void)
+{
+    size_t n = brp_handle_count(), spares = bt_is_windows() ? bri_condition_spares() : 0;
+    return n > spares ? n - spares : 0;
+}
+
 static counts count_all(void)
 {
     return (counts){.children = bri_children_held(),
-                    .handles = brp_handle_count(),
+                    .handles = count_handles(),
                     .threads = bt_is_windows() ? bri_thread_count() : brp_thread_count(),
                     .blocks = bri_memory_blocks(),
                     .names = count_shared_names()};
@@ -110,7 +126,14 @@ int bt_ledger_close(void **state)
     bri_kill_arm(NULL, 0);
     if (bt_await(is_settled, NULL, SETTLE_MS))
         return 0;
+    size_t allowed = RUNTIME_HANDLES - runtime_handles;
     counts now = count_all();
+    if (now.handles > before.handles && now.handles - before.handles <= allowed) {
+        runtime_handles += now.handles - before.handles;
+        before.handles = now.handles;
+        if (is_settled(NULL))
+            return 0;
+    }
     fprintf(stderr,
             "LEAK: children %zu -> %zu, handles %zu -> %zu, threads %d -> %d, blocks %ld -> %ld, "
             "shared memory names %zu -> %zu\n",
