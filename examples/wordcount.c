@@ -277,35 +277,41 @@ static long read_number(const char *option, const char *text)
     return number;
 }
 
+/* An option with a value. */
+static void read_option(settings *s, const char *name, const char *value)
+{
+    if (strcmp(name, "--workers") == 0) {
+        s->workers = (int)read_number(name, value);
+    } else if (strcmp(name, "--chunk") == 0) {
+        s->chunk = (size_t)read_number(name, value);
+    } else if (strcmp(name, "--top") == 0) {
+        s->top = (size_t)read_number(name, value);
+    } else if (strcmp(name, "--list") == 0) {
+        read_list(s, value);
+    } else if (strcmp(name, "--method") == 0) {
+        BROOD_CHECK(brood_start_method_parse(value, &s->method));
+    } else {
+        fprintf(stderr, "wordcount: unknown option %s\n%s", name, usage);
+        exit(2);
+    }
+}
+
 static settings read_arguments(int argc, char **argv)
 {
     settings s = {.workers = brood_cpu_count(), .top = 10};
     for (int i = 1; i < argc; i++) {
-        const char *name = argv[i], *value = argv[i + 1] != NULL ? argv[i + 1] : "";
+        const char *name = argv[i];
         if (strcmp(name, "--help") == 0) {
             fputs(usage, stdout);
             exit(0);
         } else if (strcmp(name, "--progress") == 0) {
             s.progress = true;
-            continue;
         } else if (strncmp(name, "--", 2) != 0) {
             add_path(&s, name);
-            continue;
-        } else if (strcmp(name, "--workers") == 0) {
-            s.workers = (int)read_number(name, value);
-        } else if (strcmp(name, "--chunk") == 0) {
-            s.chunk = (size_t)read_number(name, value);
-        } else if (strcmp(name, "--top") == 0) {
-            s.top = (size_t)read_number(name, value);
-        } else if (strcmp(name, "--list") == 0) {
-            read_list(&s, value);
-        } else if (strcmp(name, "--method") == 0) {
-            BROOD_CHECK(brood_start_method_parse(value, &s.method));
         } else {
-            fprintf(stderr, "wordcount: unknown option %s\n%s", name, usage);
-            exit(2);
+            i++;
+            read_option(&s, name, i < argc ? argv[i] : "");
         }
-        i++; /* the option's value */
     }
     if (s.n_paths == 0) {
         fputs(usage, stderr);
