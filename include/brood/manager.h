@@ -64,6 +64,59 @@ typedef struct brood_manager_options {
                              GiB */
 } brood_manager_options;
 
+/* ---- types of the program's own ---- */
+
+enum {
+    BROOD_METHOD_SLOW = 1 /* runs on a thread of its own, beside other calls, and may block; the
+                             object then has to be safe for that. All others run one after the
+                             other and keep everybody waiting: they must not block */
+};
+
+typedef struct brood_method {
+    const char *name;
+    brood_function
+        run;        /* brood_call_object is the object; arguments and result as of any function */
+    unsigned flags; /* BROOD_METHOD_... */
+} brood_method;
+
+/* A type. The struct and what it points at must stay as they are while the program runs. */
+typedef struct brood_manager_type {
+    const char *type_id;
+    /* Makes an object from the call's arguments, or gives one that exists: the same pointer is the
+     * same object to all clients. */
+    brood_status (*create)(brood_call *call, void **object);
+    void (*destroy)(void *object); /* when nobody refers to it any more; NULL: nothing is done */
+    const brood_method *methods;
+    size_t n_methods;
+} brood_manager_type;
+
+/*
+ * Makes a type known to the servers that this process and its children run from now on: call it
+ * before brood_init, in every process alike, as brood_register. A built-in type of the same name is
+ * replaced. Python's clients know its objects by AutoProxy.
+ *
+ * Errors:  BROOD_EEXIST another type has the name; BROOD_EINVALID; BROOD_ELIMIT more than 128.
+ * Blocks:  no.
+ * Threads: call it before others are started.
+ * Python:  BaseManager.register(typeid, callable, exposed=...).
+ */
+BROOD_API brood_status brood_manager_register(const brood_manager_type *type);
+
+/* The object whose method this is. NULL in any other function. Errors: none. */
+BROOD_API void *brood_call_object(brood_call *call);
+
+/*
+ * Gives a name to one object of a built-in type, which the server makes once: a client that makes
+ * an object of the type `name` gets that one. `args` (a tuple; a zero value: none) is moved in,
+ * also on failure. To be called before brood_manager_get_server, in the process that serves.
+ *
+ * Errors:  BROOD_EEXIST; BROOD_EINVALID; BROOD_ELIMIT more than 128.
+ * Blocks:  no.
+ * Threads: call it before others are started.
+ * Python:  register("get_task_queue", callable=lambda: task_queue).
+ */
+BROOD_API brood_status brood_manager_share(const char *name, const char *type_id, brood_value args);
+
 /* ---- servers ---- */
 
 /*

@@ -18,6 +18,7 @@
 #include "ipc/shared.h"
 #include "platform/clock.h"
 #include "platform/local.h"
+#include "platform/socket.h"
 
 enum { KEPT_SCRATCH = 64 << 10 /* bytes that a connection keeps for its next pickle */ };
 
@@ -423,6 +424,17 @@ brood_status brood_connection_peer(const brood_connection *connection, int64_t *
     if (room != 0)
         snprintf(user, room, "%s", peer.user);
     return BROOD_OK;
+}
+
+void bri_connection_host(const brood_connection *connection, char *text, size_t room)
+{
+    char remote[BRP_REMOTE_TEXT] = "";
+    if (brp_handle_is_set(connection->channel.handle))
+        brp_tcp_remote(connection->channel, remote);
+    char *port = strrchr(remote, ':');
+    if (port != NULL)
+        *port = '\0';
+    snprintf(text, room, "%s", remote);
 }
 
 bool brood_connection_is_readable(const brood_connection *connection)

@@ -31,6 +31,9 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
 brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
                                  bri_deadline deadline);
 
+/* The number of the host at the other end of TCP, "127.0.0.1"; "" elsewhere. */
+void bri_connection_host(const brood_connection *connection, char *text, size_t room);
+
 /*
  * For loops that serve many connections and never wait for one. Whoever uses these is the only user
  * of the connection.

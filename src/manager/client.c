@@ -125,7 +125,7 @@ static brood_status exchange(brood_manager *manager, brood_connection *connectio
     size_t size;
     *broken = false;
     bri_buffer_reset(scratch);
-    BROOD_TRY(bri_request_write(ident, name, args, kwds, &options, scratch));
+    BROOD_TRY(bri_manager_request_write(ident, name, args, kwds, &options, scratch));
     *broken = true;
     size_t header = scratch->data[0] == 0xff ? 12 : 4;
     BROOD_TRY(brood_connection_send_bytes(connection, scratch->data + header,

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ipc/connection.h"
 #include "manager/session.h"
 
 /* ---- references ---- */
@@ -143,20 +144,49 @@ typedef struct control_call {
 
 typedef brood_status control_function(control_call *call);
 
+/* The object of that name, which is made when it is wanted first. NULL: there is no such name, or
+ * an error. */
+static bri_managed *find_shared(bri_session *session, const char *name, brood_value *error)
+{
+    bri_server *server = session->server;
+    for (size_t i = 0; bri_shared_at(i) != NULL; i++) {
+        const bri_shared_object *shared = bri_shared_at(i);
+        brood_value args;
+        if (strcmp(shared->name, name) != 0)
+            continue;
+        if (server->shared[i] != NULL)
+            return server->shared[i];
+        if (brood_value_copy(&shared->args, &args) != BROOD_OK ||
+            bri_create_object(session, shared->typeid, args, (brood_value){0}, &server->shared[i],
+                              error) != BROOD_OK)
+            return NULL;
+        bri_managed_pin(server->shared[i]);
+        bri_drop_reference(session, server->shared[i]);
+        return server->shared[i];
+    }
+    return NULL;
+}
+
 brood_status bri_create_object(bri_session *session, const char *typeid, brood_value args,
                                brood_value kwds, bri_managed **object, brood_value *error)
 {
     bri_server *server = session->server;
     const bri_managed_type *type = bri_type_find(server, typeid);
-    bri_invocation call = {.server = server, .session = session, .args = args, .kwds = kwds};
+    bri_invocation call = {
+        .server = server, .session = session, .type = type, .args = args, .kwds = kwds};
     void *state = NULL;
     brood_status status = BROOD_OK;
-    bri_managed *made = NULL;
-    if (type == NULL || type->create == NULL)
+    bri_managed *made = NULL,
+                *named = type == NULL ? find_shared(session, typeid, &call.error) : NULL;
+    if (named != NULL) {
+        made = named;
+    } else if (brood_value_kind(&call.error) == BROOD_ERROR) {
+        status = BROOD_ETASK;
+    } else if (type == NULL || type->create == NULL)
         status = bri_raise(&call, "KeyError", "there is no type '%.100s'", typeid);
-    if (status == BROOD_OK)
+    if (status == BROOD_OK && made == NULL)
         status = type->create(&call, &state);
-    if (status == BROOD_OK) {
+    if (status == BROOD_OK && made == NULL) {
         made = type->extra == NULL ? NULL : bri_managed_of_state(server, state);
         if (made == NULL)
             status = bri_managed_add(server, type, state, &made);
@@ -252,13 +282,36 @@ static brood_status control_dummy(control_call *call)
     return BROOD_OK;
 }
 
+/*
+ * Which sessions are one process's: brood's clients say it ("brood:<random id>"). Of others the
+ * system knows the process on this machine; over TCP it is the host and the process's name, which
+ * stands in front of the thread's. Two processes that look like one keep each other's locks from
+ * being released, one that looks like two would lose locks that its threads share: better the
+ * first.
+ */
+static void guess_process(const bri_session *session, const char *name, char *process, size_t room)
+{
+    int64_t pid = 0;
+    char host[48] = "";
+    if (brood_connection_peer(session->connection, &pid, NULL, 0) == BROOD_OK && pid > 0) {
+        snprintf(process, room, "pid:%" PRId64, pid);
+        return;
+    }
+    bri_connection_host(session->connection, host, sizeof host);
+    size_t length = strcspn(name, "|");
+    if (host[0] != '\0' && length < 40)
+        snprintf(process, room, "%s/%.*s", host, (int)length, name);
+}
+
 static brood_status control_accept_connection(control_call *call)
 {
     const char *name;
     BROOD_TRY(brood_unpack_items(&call->request->args, "s", &name));
-    /* brood's clients say which sessions are one process's: "brood:<random id>". */
     bool ours = strncmp(name, "brood:", 6) == 0;
-    BROOD_TRY(enter_client(call->session, ours ? name : "", ours));
+    char process[sizeof call->session->client->name] = "";
+    if (!ours)
+        guess_process(call->session, name, process, sizeof process);
+    BROOD_TRY(enter_client(call->session, ours ? name : process, ours));
     call->session->is_session = true;
     return BROOD_OK;
 }

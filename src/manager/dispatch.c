@@ -257,7 +257,7 @@ void bri_dispatch(bri_session *session, const void *data, size_t size)
                                   .foreign = bri_foreign_proxy,
                                   .foreign_context = session};
     bri_manager_request request;
-    brood_status status = bri_request_read(data, size, &options, &request);
+    brood_status status = bri_manager_request_read(data, size, &options, &request);
     if (status != BROOD_OK) {
         if (!session->is_session)
             session->closing = true;
@@ -271,5 +271,5 @@ void bri_dispatch(bri_session *session, const void *data, size_t size)
         call_method(session, &request);
     else
         reply_traceback(session, "a connection begins with accept_connection");
-    bri_request_clear(&request);
+    bri_manager_request_clear(&request);
 }

@@ -14,9 +14,10 @@ enum { NO_SLOT = (1 << 24) - 1 };
 /* ---- types ---- */
 
 static const bri_managed_type *const built_in[] = {
-    &bri_list_type,
-    &bri_dict_type,
-    &bri_iterator_type,
+    &bri_list_type,      &bri_dict_type,  &bri_set_type,       &bri_namespace_type,
+    &bri_lock_type,      &bri_rlock_type, &bri_semaphore_type, &bri_bounded_type,
+    &bri_condition_type, &bri_event_type, &bri_barrier_type,   &bri_queue_type,
+    &bri_joinable_type,  &bri_value_type, &bri_array_type,     &bri_iterator_type,
 };
 
 const bri_managed_type *bri_type_find(const bri_server *server, const char *typeid)
@@ -65,6 +66,7 @@ brood_status bri_server_create(bri_server **server, const bri_server_options *op
     set_defaults(&made->options);
     atomic_init(&made->stopping, false);
     atomic_init(&made->has_suspects, false);
+    atomic_init(&made->has_finished_jobs, false);
     brood_status status = init_server(made);
     if (status != BROOD_OK)
         bri_server_destroy(made);
@@ -96,6 +98,7 @@ void bri_server_destroy(bri_server *server)
             bri_session_end(server->sessions[i]);
     for (size_t i = 0; i < server->n_adopted; i++)
         brood_connection_close(server->adopted[i]);
+    bri_end_slow(server);
     for (bri_session *session = server->runnable; session != NULL; session = session->next_runnable)
         session->runnable = false;
     free_dead(server);
@@ -220,6 +223,7 @@ brood_status bri_server_run(bri_server *server)
         if (status != BROOD_OK)
             break;
         take_adopted(server);
+        bri_finish_slow(server);
         run_round(server, keys, n);
     }
     return status;

@@ -138,6 +138,7 @@ void bri_waiter_set_deadline(bri_waiter *waiter, bri_deadline deadline);
 
 /* Settles a parked call: takes the waiter out of its line and answers. The value is moved in. */
 void bri_settle(bri_waiter *waiter, brood_value result);
+void bri_settle_failure(bri_waiter *waiter, brood_value error); /* an error value, moved in */
 void bri_settle_error(bri_waiter *waiter, const char *kind, const char *message);
 
 void bri_line_remove(bri_waiter *waiter);
@@ -147,9 +148,10 @@ void bri_line_remove(bri_waiter *waiter);
 struct bri_invocation {
     bri_server *server;
     bri_session *session;
-    bri_managed *object; /* NULL while one is created */
-    void *state;         /* of the object */
-    brood_value *target; /* what methods of containers work on */
+    bri_managed *object;          /* NULL while one is created */
+    void *state;                  /* of the object */
+    brood_value *target;          /* what methods of containers work on */
+    const bri_managed_type *type; /* of an object that is created */
     const bri_method *method;
     brood_value args; /* a tuple; methods may take items out */
     brood_value kwds; /* a dict, or invalid */

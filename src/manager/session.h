@@ -6,11 +6,12 @@
 #define BRI_MANAGER_SESSION_H
 
 #include "manager/server.h"
+#include "manager/types.h"
 
 /* A process at the other end. Sessions that do not say whose they are have a client each. */
 struct bri_client {
     bri_client *next;
-    char name[64]; /* what brood's clients say; empty: nobody else belongs to it */
+    char name[96]; /* what brood's clients say; empty: nobody else belongs to it */
     int sessions;
     brood_value references; /* dict: id of an object -> references of this client */
     bool tracked;           /* it counts its references by sessions: they end with it */
@@ -40,6 +41,12 @@ struct bri_session {
     size_t n_pins, pins_capacity;
 };
 
+/* A method that runs on a thread of its own: the beginning of what slow.c keeps. */
+typedef struct bri_job_link {
+    struct bri_job_link *next;
+    bool finished; /* under the server's lock */
+} bri_job_link;
+
 typedef struct bri_slot {
     bri_managed *object; /* NULL: free */
     uint64_t generation;
@@ -65,7 +72,13 @@ struct bri_server {
 
     bri_slot *slots; /* of objects */
     size_t n_objects, n_used, object_capacity, free_slot;
-    size_t n_held; /* objects that have something held */
+    size_t n_held;                       /* objects that have something held */
+    bri_managed *shared[BRI_MOST_TYPES]; /* those with a name, once somebody wanted them; pinned */
+
+    bri_line slow; /* calls that run on threads */
+    bri_job_link *jobs;
+    size_t n_jobs;
+    atomic_bool has_finished_jobs;
 
     bri_mutex *lock; /* for what follows */
     bri_managed **suspects;

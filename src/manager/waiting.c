@@ -178,11 +178,16 @@ void bri_settle(bri_waiter *waiter, brood_value result)
     bri_session_wake(session);
 }
 
-void bri_settle_error(bri_waiter *waiter, const char *kind, const char *message)
+void bri_settle_failure(bri_waiter *waiter, brood_value error)
 {
     bri_session *session = release(waiter);
-    bri_session_reply(session, BRI_REPLY_ERROR, brood_error_value(kind, message));
+    bri_session_reply(session, BRI_REPLY_ERROR, error);
     bri_session_wake(session);
+}
+
+void bri_settle_error(bri_waiter *waiter, const char *kind, const char *message)
+{
+    bri_settle_failure(waiter, brood_error_value(kind, message));
 }
 
 void bri_waiter_cancel(bri_waiter *waiter)

@@ -83,9 +83,9 @@ static brood_status write_request(frame *f, const char *ident, const char *name,
     return bri_write_op(&f->w, OP_TUPLE);
 }
 
-brood_status bri_request_write(const char *ident, const char *name, const brood_value *args,
-                               const brood_value *kwds, const bri_pickle_options *options,
-                               bri_buffer *out)
+brood_status bri_manager_request_write(const char *ident, const char *name, const brood_value *args,
+                                       const brood_value *kwds, const bri_pickle_options *options,
+                                       bri_buffer *out)
 {
     frame f;
     size_t before = out->length;
@@ -153,18 +153,25 @@ static brood_status open_request(bri_manager_request *request)
     return brood_take_item(whole, 3, &request->kwds);
 }
 
-brood_status bri_request_read(const void *data, size_t size, const bri_pickle_options *options,
-                              bri_manager_request *request)
+brood_status bri_manager_request_read(const void *data, size_t size,
+                                      const bri_pickle_options *options,
+                                      bri_manager_request *request)
 {
-    *request = (bri_manager_request){0};
-    BROOD_TRY(bri_pickle_read(data, size, options, &request->whole, NULL));
+    brood_value whole;
+    BROOD_TRY(bri_pickle_read(data, size, options, &whole, NULL));
+    return bri_manager_request_open(whole, request);
+}
+
+brood_status bri_manager_request_open(brood_value whole, bri_manager_request *request)
+{
+    *request = (bri_manager_request){.whole = whole};
     brood_status status = open_request(request);
     if (status != BROOD_OK)
-        bri_request_clear(request);
+        bri_manager_request_clear(request);
     return status;
 }
 
-void bri_request_clear(bri_manager_request *request)
+void bri_manager_request_clear(bri_manager_request *request)
 {
     brood_value_clear(&request->args);
     brood_value_clear(&request->kwds);

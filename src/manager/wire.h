@@ -24,9 +24,9 @@ brood_status bri_reply_write(bri_reply_kind kind, const brood_value *value,
 
 /* Appends a request as a frame. `ident` NULL is none; args and kwds are borrowed, invalid ones are
  * empty. */
-brood_status bri_request_write(const char *ident, const char *name, const brood_value *args,
-                               const brood_value *kwds, const bri_pickle_options *options,
-                               bri_buffer *out);
+brood_status bri_manager_request_write(const char *ident, const char *name, const brood_value *args,
+                                       const brood_value *kwds, const bri_pickle_options *options,
+                                       bri_buffer *out);
 
 /* Reads a reply; the value is the caller's. */
 brood_status bri_reply_read(const void *data, size_t size, const bri_pickle_options *options,
@@ -43,9 +43,12 @@ typedef struct bri_manager_request {
 } bri_manager_request;
 
 /* BROOD_ETYPE for what is no request. On failure nothing is kept. */
-brood_status bri_request_read(const void *data, size_t size, const bri_pickle_options *options,
-                              bri_manager_request *request);
-void bri_request_clear(bri_manager_request *request);
+brood_status bri_manager_request_read(const void *data, size_t size,
+                                      const bri_pickle_options *options,
+                                      bri_manager_request *request);
+/* The same of a value that was read, which is moved in, also on failure. */
+brood_status bri_manager_request_open(brood_value whole, bri_manager_request *request);
+void bri_manager_request_clear(bri_manager_request *request);
 
 /* ---- tokens and proxies ---- */
 

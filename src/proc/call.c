@@ -18,6 +18,7 @@ struct brood_call {
     brood_value keywords;
     bri_outcome *outcome;
     bool raised;
+    void *object; /* of a manager's method */
 };
 
 /* Of the calls that this thread runs. */
@@ -117,6 +118,49 @@ void bri_call_run(brood_function function, brood_value arguments, brood_value ke
     run(function, &call);
     brood_value_clear(&call.arguments);
     brood_value_clear(&call.keywords);
+}
+
+/* A maker of objects as a function: what it makes goes by way of `object`. */
+typedef struct making {
+    brood_call call;
+    bri_object_maker maker;
+} making;
+
+static brood_status run_maker(brood_call *call)
+{
+    void *made = NULL;
+    BROOD_TRY(((making *)(void *)call)->maker(call, &made));
+    call->object = made;
+    return BROOD_OK;
+}
+
+void bri_call_make(bri_object_maker maker, brood_value arguments, brood_value keywords,
+                   bri_outcome *outcome, void **object)
+{
+    *outcome = (bri_outcome){0};
+    making m = {.call = {.arguments = arguments, .keywords = keywords, .outcome = outcome},
+                .maker = maker};
+    run(run_maker, &m.call);
+    if (!outcome->failed)
+        *object = m.call.object;
+    brood_value_clear(&m.call.arguments);
+    brood_value_clear(&m.call.keywords);
+}
+
+void bri_call_run_on(brood_function function, void *object, brood_value arguments,
+                     brood_value keywords, bri_outcome *outcome)
+{
+    *outcome = (bri_outcome){0};
+    brood_call call = {
+        .arguments = arguments, .keywords = keywords, .outcome = outcome, .object = object};
+    run(function, &call);
+    brood_value_clear(&call.arguments);
+    brood_value_clear(&call.keywords);
+}
+
+void *bri_call_object(brood_call *call)
+{
+    return call->object;
 }
 
 void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome)

@@ -43,6 +43,15 @@ typedef struct bri_call_control {
 } bri_call_control;
 void bri_call_set_control(const bri_call_control *control);
 
+/* The same for a method of a manager's object, which the function finds by bri_call_object; and for
+ * what makes such an object. Arguments and keywords (a tuple and a dict) are moved in. */
+typedef brood_status (*bri_object_maker)(brood_call *call, void **object);
+void bri_call_run_on(brood_function function, void *object, brood_value arguments,
+                     brood_value keywords, bri_outcome *outcome);
+void bri_call_make(bri_object_maker maker, brood_value arguments, brood_value keywords,
+                   bri_outcome *outcome, void **object);
+void *bri_call_object(brood_call *call);
+
 /* Makes the failure of this process out of a status and the thread's last error: what a function
  * that returned `status` without raising gets. */
 void bri_outcome_fail(bri_outcome *outcome, brood_status status);

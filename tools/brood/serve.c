@@ -1,0 +1,172 @@
+/*
+ * brood serve - a manager's server as a program of its own.
+ *
+ * Named queues and dicts live as long as the server and are got by calling create with
+ * "get_NAME", which is what Python's register("get_NAME") leads to.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <brood/brood.h>
+
+#include "brood.h"
+
+typedef struct serve_options {
+    brood_manager_options manager;
+    char *key; /* read from a file */
+    bool has_key;
+} serve_options;
+
+/* The one server, for the signal's sake. */
+static brood_manager_server *the_server;
+
+/* Only what a signal handler may: the server wakes and sees it. */
+static void end_server(int number)
+{
+    (void)number;
+    brood_manager_server_stop(the_server);
+}
+
+static int help(void)
+{
+    printf(
+        "usage: brood serve --address ADDRESS (--authkey-file FILE | --authkey KEY) [OPTION]...\n"
+        "\n"
+        "Serves lists, dicts, queues, locks and other objects to brood's and Python's clients.\n"
+        "\n"
+        "  --address ADDRESS   HOST:PORT (port 0: any), a socket's path, or \\\\.\\pipe\\NAME\n"
+        "  --authkey-file FILE the key that clients have to prove: the file's first line\n"
+        "  --authkey KEY       the same, for tests: others can see it in the list of processes\n"
+        "  --queue NAME        a queue that clients get by get_NAME(); may be repeated\n"
+        "  --dict NAME         a dict, the same way\n"
+        "  --max-clients N     sessions at once\n"
+        "  --max-objects N     objects at once\n"
+        "  --max-bytes N       bytes of one request, and of replies that a client leaves unread\n"
+        "\n"
+        "Prints the address when clients can connect. Ends by SIGTERM, Ctrl-C, and a client's\n"
+        "shutdown().\n");
+    return 0;
+}
+
+static int complain(const char *what, const char *on)
+{
+    fprintf(stderr, "brood serve: %s%s%s\n", what, on == NULL ? "" : ": ", on == NULL ? "" : on);
+    return 2;
+}
+
+static int read_key(const char *path, serve_options *options)
+{
+    char line[1024];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return complain("could not open the key's file", path);
+    size_t n = fread(line, 1, sizeof line, file);
+    fclose(file);
+    if (n == sizeof line)
+        return complain("the key's file is too long", path);
+    size_t size = 0;
+    while (size < n && line[size] != '\n' && line[size] != '\r')
+        size++;
+    if (size == 0)
+        return complain("the key's file is empty", path);
+    options->key = malloc(size);
+    if (options->key == NULL)
+        return complain("out of memory", NULL);
+    memcpy(options->key, line, size);
+    options->manager.authkey = options->key;
+    options->manager.authkey_size = size;
+    options->has_key = true;
+    return 0;
+}
+
+static int read_number(const char *text, uint64_t *number)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || value < 1)
+        return complain("this is no positive number", text);
+    *number = (uint64_t)value;
+    return 0;
+}
+
+static int share(const char *typeid, const char *name)
+{
+    char callable[200];
+    snprintf(callable, sizeof callable, "get_%s", name);
+    if (brood_manager_share(callable, typeid, (brood_value){0}) == BROOD_OK)
+        return 0;
+    return complain(brood_last_error()->message, NULL);
+}
+
+static int take_option(const char *name, const char *value, serve_options *options)
+{
+    uint64_t number = 0;
+    int failed = 0;
+    if (strcmp(name, "--address") == 0) {
+        options->manager.address = value;
+    } else if (strcmp(name, "--authkey-file") == 0) {
+        failed = read_key(value, options);
+    } else if (strcmp(name, "--authkey") == 0) {
+        options->manager.authkey = value;
+        options->manager.authkey_size = strlen(value);
+        options->has_key = true;
+    } else if (strcmp(name, "--queue") == 0) {
+        failed = share("Queue", value);
+    } else if (strcmp(name, "--dict") == 0) {
+        failed = share("dict", value);
+    } else if (strcmp(name, "--max-clients") == 0) {
+        failed = read_number(value, &number);
+        options->manager.max_clients = (size_t)number;
+    } else if (strcmp(name, "--max-objects") == 0) {
+        failed = read_number(value, &number);
+        options->manager.max_objects = (size_t)number;
+    } else if (strcmp(name, "--max-bytes") == 0) {
+        failed = read_number(value, &options->manager.max_message);
+    } else {
+        failed = complain("there is no such option", name);
+    }
+    return failed;
+}
+
+static int serve(const serve_options *options)
+{
+    brood_status status = brood_manager_get_server(&the_server, &options->manager);
+    if (status != BROOD_OK)
+        return complain(brood_last_error()->message, NULL);
+    signal(SIGTERM, end_server);
+    signal(SIGINT, end_server);
+    printf("%s\n", brood_manager_server_address(the_server));
+    fflush(stdout);
+    status = brood_manager_serve_forever(the_server);
+    int code = status == BROOD_OK ? 0 : complain(brood_last_error()->message, NULL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    brood_manager_server_close(the_server);
+    return code;
+}
+
+int brood_tool_serve(int argc, char **argv)
+{
+    serve_options options = {0};
+    int failed = 0;
+    for (int i = 1; i < argc && failed == 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return help();
+        if (i + 1 == argc)
+            failed = complain("an option lacks its value, or there is no such option", argv[i]);
+        else
+            failed = take_option(argv[i], argv[i + 1], &options);
+        i++;
+    }
+    if (failed == 0 && options.manager.address == NULL)
+        failed = complain("--address is missing; see brood serve --help", NULL);
+    if (failed == 0 && !options.has_key)
+        failed = complain("--authkey-file is missing; see brood serve --help", NULL);
+    if (failed == 0)
+        failed = serve(&options);
+    free(options.key);
+    return failed;
+}
