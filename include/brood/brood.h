@@ -9,6 +9,7 @@
 #include <brood/condition.h>
 #include <brood/connection.h>
 #include <brood/event.h>
+#include <brood/executor.h>
 #include <brood/function.h>
 #include <brood/future.h>
 #include <brood/init.h>

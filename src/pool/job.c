@@ -343,6 +343,15 @@ static brood_cancel_answer cancel_job(bri_job *job, brood_cancel_how how)
     return BROOD_CANCEL_DONE;
 }
 
+void bri_jobs_cancel_queued(brood_pool *pool)
+{
+    bri_job *next;
+    for (bri_job *job = pool->collector.first; job != NULL; job = next) {
+        next = job->next_job;
+        (void)cancel_job(job, BROOD_CANCEL_QUEUED);
+    }
+}
+
 static brood_status cancel(brood_future *future, brood_cancel_how how, brood_cancel_answer *answer)
 {
     bri_job *job = job_of(future);

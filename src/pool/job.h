@@ -77,6 +77,8 @@ void bri_job_set_policy(bri_job *job, const brood_task_policy *policy);
 brood_status bri_job_begin(bri_job *job, const char *what);
 /* Under the mutex: a job of many tasks is to end early. */
 void bri_job_cancel_many(bri_job *job, brood_cancel_how how);
+/* Under the mutex: cancels all that no worker has begun. */
+void bri_jobs_cancel_queued(brood_pool *pool);
 /* Under the mutex: puts it among those that wait for slots, takes it out. */
 void bri_job_wait(bri_job *job);
 void bri_job_unwait(bri_job *job);

@@ -1,0 +1,442 @@
+/* pool/engine_threads.c - threads of this process as an executor's engine. Arguments are not
+ * pickled but moved. Threads work outside of the gate, as the program's own do. Python:
+ * ThreadPoolExecutor. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "core/runtime.h"
+#include "core/thread.h"
+#include "platform/clock.h"
+#include "platform/ident.h"
+#include "pool/engine.h"
+#include "pool/future.h"
+#include "pool/job.h"
+
+typedef struct task task;
+
+typedef struct engine {
+    bri_mutex *mutex;
+    bri_condition *work; /* there is some, or the end has come */
+    task *first[BRI_TASK_LEVELS], *last[BRI_TASK_LEVELS];
+    bool is_shut;
+    bool is_broken; /* an initializer failed */
+    char message[BRI_MESSAGE_SIZE];
+    brood_function initializer;
+    brood_value initargs;
+    bri_thread **threads;
+    int n_threads;
+    atomic_int references; /* the executor's and each task's, for futures outlive it */
+} engine;
+
+struct task {
+    atomic_int references; /* the queue's or thread's, and those of who cancels it */
+    engine *engine;
+    brood_future *future;
+    brood_function function;
+    brood_value args, kwargs;
+    brood_apply_options options;
+    _Atomic uint32_t asked;
+    bool is_running; /* under the mutex */
+    task *next;
+    int64_t begun;
+};
+
+static _Thread_local const engine *own_engine; /* of a thread that works for one */
+
+/* ---- life ---- */
+
+static void release_engine(engine *self)
+{
+    if (self == NULL || atomic_fetch_sub(&self->references, 1) != 1)
+        return;
+    bri_mutex_destroy(self->mutex);
+    bri_condition_destroy(self->work);
+    brood_value_clear(&self->initargs);
+    bri_free(self->threads);
+    bri_free(self);
+}
+
+static void release_task(task *what)
+{
+    if (what == NULL || atomic_fetch_sub(&what->references, 1) != 1)
+        return;
+    brood_value_clear(&what->args);
+    brood_value_clear(&what->kwargs);
+    brood_future_destroy(what->future);
+    release_engine(what->engine);
+    bri_free(what);
+}
+
+/* ---- what futures ask ---- */
+
+static task *task_of(brood_future *future)
+{
+    task *what = NULL;
+    bri_hub_lock();
+    if (!future->is_done) {
+        what = future->work;
+        atomic_fetch_add(&what->references, 1);
+    }
+    bri_hub_unlock();
+    return what;
+}
+
+/* Takes a task out of the queue; false when it is not there. Under the mutex. */
+static bool unqueue(task *what)
+{
+    engine *self = what->engine;
+    int level = BRI_LEVEL_NORMAL + what->options.policy.priority;
+    task *before = NULL;
+    for (task *at = self->first[level]; at != NULL; before = at, at = at->next) {
+        if (at != what)
+            continue;
+        if (before != NULL)
+            before->next = at->next;
+        else
+            self->first[level] = at->next;
+        if (self->last[level] == at)
+            self->last[level] = before;
+        return true;
+    }
+    return false;
+}
+
+/* Ends a task's future and calls the callbacks, on this thread. */
+static void end_task(task *what, brood_status status)
+{
+    brood_future *future = what->future;
+    const brood_apply_options *options = &what->options;
+    bri_future_retain(future);
+    bri_future_settle(future, status);
+    if (status == BROOD_OK && options->callback != NULL) {
+        options->callback(options->context, &future->value);
+    } else if (status != BROOD_OK && options->error_callback != NULL) {
+        brood_failure failure;
+        bri_outcome_describe(&future->outcome, &failure);
+        if (!future->outcome.failed)
+            failure.message = brood_status_text(status);
+        options->error_callback(options->context, status, &failure);
+    }
+    bri_future_tell(future);
+    brood_future_destroy(future);
+}
+
+static brood_status cancel(brood_future *future, brood_cancel_how how, brood_cancel_answer *answer)
+{
+    task *what = task_of(future);
+    if (what == NULL)
+        return BROOD_OK;
+    bri_mutex_lock(what->engine->mutex);
+    bool was_queued = unqueue(what);
+    bool is_running = what->is_running;
+    bri_mutex_unlock(what->engine->mutex);
+    if (was_queued) {
+        end_task(what, BROOD_ECANCELLED);
+        release_task(what);
+        *answer = BROOD_CANCEL_DONE;
+    } else if (is_running && how != BROOD_CANCEL_QUEUED) {
+        atomic_store(&what->asked, 1);
+        *answer = BROOD_CANCEL_ASKED;
+    }
+    release_task(what);
+    return BROOD_OK;
+}
+
+static bool is_running(brood_future *future)
+{
+    task *what = task_of(future);
+    if (what == NULL)
+        return false;
+    bri_mutex_lock(what->engine->mutex);
+    bool is = what->is_running;
+    bri_mutex_unlock(what->engine->mutex);
+    release_task(what);
+    return is;
+}
+
+/* A task may wait for others, as long as threads are left: as with Python's. */
+static brood_status may_wait(brood_future *future)
+{
+    task *what = task_of(future);
+    brood_status status = BROOD_OK;
+    if (what != NULL && own_engine == what->engine && what->engine->n_threads == 1)
+        status = bri_fail(BROOD_ESTATE, "could not wait for a task: this is the only thread that "
+                                        "could run it");
+    release_task(what);
+    return status;
+}
+
+static const bri_future_engine future_engine = {
+    .cancel = cancel, .is_running = is_running, .may_wait = may_wait};
+
+/* ---- the threads ---- */
+
+static bri_deadline soft_deadline(const task *what)
+{
+    const brood_task_policy *policy = &what->options.policy;
+    brood_ms soft = policy->soft_deadline;
+    if (policy->hard_deadline != 0 && (soft == 0 || policy->hard_deadline < soft))
+        soft = policy->hard_deadline;
+    return soft == 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), soft);
+}
+
+static void run_task(task *what)
+{
+    bri_outcome outcome;
+    bri_call_control control = {
+        .asked = &what->asked, .deadline = soft_deadline(what), .attempt = 1};
+    bri_call_set_control(&control);
+    bri_call_run(what->function, brood_value_take(&what->args), brood_value_take(&what->kwargs),
+                 &outcome);
+    bri_call_set_control(NULL);
+    if (!outcome.failed) {
+        what->future->value = brood_value_take(&outcome.result);
+        bri_outcome_clear(&outcome);
+    } else {
+        what->future->outcome = outcome;
+    }
+    end_task(what, what->future->outcome.failed ? BROOD_ETASK : BROOD_OK);
+}
+
+/* Under the mutex; NULL when the thread shall end. */
+static task *next_task(engine *self)
+{
+    for (;;) {
+        for (int level = BRI_TASK_LEVELS - 1; level >= 0; level--) {
+            task *first = self->first[level];
+            if (first == NULL)
+                continue;
+            self->first[level] = first->next;
+            if (first->next == NULL)
+                self->last[level] = NULL;
+            first->is_running = true;
+            return first;
+        }
+        if (self->is_shut)
+            return NULL;
+        (void)bri_condition_wait(self->work, self->mutex, BRI_NEVER);
+    }
+}
+
+static brood_status initialise(engine *self)
+{
+    brood_value args;
+    bri_outcome outcome;
+    if (self->initializer == NULL)
+        return BROOD_OK;
+    BROOD_TRY(brood_value_copy(&self->initargs, &args));
+    bri_call_run(self->initializer, args, (brood_value){0}, &outcome);
+    brood_status status = BROOD_OK;
+    if (outcome.failed) {
+        brood_failure failure;
+        bri_outcome_describe(&outcome, &failure);
+        status =
+            bri_fail(BROOD_EBROKEN, "an initializer failed: %s: %s", failure.kind, failure.message);
+    }
+    bri_outcome_clear(&outcome);
+    return status;
+}
+
+/* Takes all that is queued out, as a list. Under the mutex. */
+static task *take_all(engine *self)
+{
+    task *all = NULL, **end = &all;
+    for (int level = BRI_TASK_LEVELS - 1; level >= 0; level--) {
+        *end = self->first[level];
+        while (*end != NULL)
+            end = &(*end)->next;
+        self->first[level] = self->last[level] = NULL;
+    }
+    return all;
+}
+
+static void end_all(task *all, brood_status status, const char *message)
+{
+    while (all != NULL) {
+        task *next = all->next;
+        if (message != NULL)
+            all->future->message = bri_strdup(message);
+        end_task(all, status);
+        release_task(all);
+        all = next;
+    }
+}
+
+static void run_thread(void *context)
+{
+    engine *self = context;
+    own_engine = self;
+    if (initialise(self) != BROOD_OK) {
+        bri_mutex_lock(self->mutex);
+        self->is_broken = true;
+        memcpy(self->message, brood_last_error()->message, strlen(brood_last_error()->message) + 1);
+        task *all = take_all(self);
+        bri_mutex_unlock(self->mutex);
+        end_all(all, BROOD_EBROKEN, self->message);
+        return;
+    }
+    bri_mutex_lock(self->mutex);
+    for (task *what; (what = next_task(self)) != NULL;) {
+        bri_mutex_unlock(self->mutex);
+        run_task(what);
+        release_task(what);
+        bri_mutex_lock(self->mutex);
+    }
+    bri_mutex_unlock(self->mutex);
+}
+
+/* ---- the engine ---- */
+
+static brood_status shut_down(void *context, bool wait, bool cancels)
+{
+    engine *self = context;
+    if (wait && own_engine == self)
+        return bri_fail(BROOD_ESTATE, "could not shut down an executor: one of its own threads "
+                                      "cannot wait for its end");
+    bri_mutex_lock(self->mutex);
+    self->is_shut = true;
+    task *all = cancels ? take_all(self) : NULL;
+    bri_condition_broadcast(self->work);
+    bri_mutex_unlock(self->mutex);
+    end_all(all, BROOD_ECANCELLED, NULL);
+    if (!wait)
+        return BROOD_OK;
+    for (int i = 0; i < self->n_threads; i++) {
+        bri_thread_join(self->threads[i]);
+        self->threads[i] = NULL;
+    }
+    return BROOD_OK;
+}
+
+static brood_status start(engine *self, brood_executor_options *options)
+{
+    int n = options->workers == 0 ? brood_cpu_count() : options->workers;
+    brood_kind kind = brood_value_kind(&self->initargs);
+    if (n < 1 || n > BRI_MAX_WORKERS)
+        return bri_fail(BROOD_EINVALID, "could not make an executor of %d workers: %d is the most",
+                        options->workers, BRI_MAX_WORKERS);
+    if (kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST)
+        return bri_fail(BROOD_ETYPE,
+                        "could not make an executor: initargs are of type %s, not a "
+                        "tuple or a list",
+                        brood_kind_name(kind));
+    if (kind == BROOD_INVALID)
+        self->initargs = brood_tuple(0);
+    BROOD_TRY(bri_mutex_create(&self->mutex));
+    BROOD_TRY(bri_condition_create(&self->work));
+    self->threads = bri_calloc((size_t)n, sizeof(bri_thread *));
+    if (self->threads == NULL)
+        return BROOD_ENOMEM;
+    for (; self->n_threads < n; self->n_threads++)
+        BROOD_TRY(bri_thread_start(&self->threads[self->n_threads], run_thread, self));
+    return BROOD_OK;
+}
+
+static void destroy(void *context)
+{
+    release_engine(context);
+}
+
+static brood_status create(void **made, brood_executor_options *options)
+{
+    engine *self = bri_calloc(1, sizeof *self);
+    if (self == NULL) {
+        brood_value_clear(&options->initargs);
+        return BROOD_ENOMEM;
+    }
+    atomic_init(&self->references, 1);
+    self->initializer = options->initializer;
+    self->initargs = brood_value_take(&options->initargs);
+    brood_status status = start(self, options);
+    if (status != BROOD_OK) {
+        bri_saved_error saved;
+        bri_error_save(&saved);
+        if (self->threads != NULL)
+            (void)shut_down(self, true, true);
+        bri_error_restore(&saved);
+        destroy(self);
+        return status;
+    }
+    *made = self;
+    return BROOD_OK;
+}
+
+static brood_status check(const engine *self, brood_function function, const brood_value *args,
+                          const brood_apply_options *options)
+{
+    brood_kind kind = brood_value_kind(args), named = brood_value_kind(&options->kwargs);
+    BROOD_TRY(bri_policy_check(&options->policy, "submit a task"));
+    if (function == NULL)
+        return bri_fail(BROOD_EINVALID, "could not submit a task: the function is NULL");
+    if ((kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST) ||
+        (named != BROOD_INVALID && named != BROOD_DICT))
+        return bri_fail(BROOD_ETYPE, "could not submit a task: the arguments are no tuple or list, "
+                                     "or the keyword arguments no dict");
+    if (options->policy.retries != 0)
+        return bri_fail(BROOD_ENOTSUP, "could not submit a task: threads cannot try it again");
+    (void)self;
+    return BROOD_OK;
+}
+
+/* Under the mutex. */
+static brood_status enqueue(engine *self, task *what)
+{
+    int level = BRI_LEVEL_NORMAL + what->options.policy.priority;
+    if (self->is_shut)
+        return bri_fail(BROOD_ESTATE, "could not submit a task: the executor was shut down");
+    if (self->is_broken)
+        return bri_fail(BROOD_EBROKEN, "could not submit a task: %.900s", self->message);
+    if (self->last[level] != NULL)
+        self->last[level]->next = what;
+    else
+        self->first[level] = what;
+    self->last[level] = what;
+    bri_condition_signal(self->work);
+    return BROOD_OK;
+}
+
+static brood_status submit_checked(engine *self, task *what, brood_future **future)
+{
+    BROOD_TRY(bri_future_make(&future_engine, what, &what->future));
+    brood_future *made = what->future;
+    bri_future_retain(made);
+    bri_mutex_lock(self->mutex);
+    brood_status status = enqueue(self, what);
+    bri_mutex_unlock(self->mutex);
+    if (status == BROOD_OK && future != NULL)
+        *future = made;
+    else
+        brood_future_destroy(made);
+    return status;
+}
+
+static brood_status submit(void *context, brood_function function, brood_value args,
+                           const brood_apply_options *given, brood_future **future)
+{
+    engine *self = context;
+    brood_apply_options options = given == NULL ? (brood_apply_options){0} : *given;
+    brood_status status = check(self, function, &args, &options);
+    task *what = status != BROOD_OK ? NULL : bri_calloc(1, sizeof *what);
+    if (what == NULL) {
+        brood_value_clear(&args);
+        brood_value_clear(&options.kwargs);
+        return status != BROOD_OK ? status : BROOD_ENOMEM;
+    }
+    atomic_init(&what->references, 1);
+    atomic_fetch_add(&self->references, 1);
+    what->engine = self;
+    what->function = function;
+    what->args = args;
+    what->kwargs = options.kwargs;
+    what->options = options;
+    status = submit_checked(self, what, future);
+    if (status != BROOD_OK)
+        release_task(what);
+    return status;
+}
+
+const bri_engine bri_engine_threads = {.name = "threads",
+                                       .create = create,
+                                       .submit = submit,
+                                       .shutdown = shut_down,
+                                       .destroy = destroy};
