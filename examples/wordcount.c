@@ -6,7 +6,10 @@
  * are no UTF-8 do no harm), in ASCII lower case. A file with a NUL near its start is binary and
  * skipped.
  *
- * Python: Pool(n).map(count, chunks_of_paths)
+ * The pool asks for the next paths when it can use them, and results are added as they come, in any
+ * order: whatever the number of files, only some of them are in memory.
+ *
+ * Python: Pool(n).imap_unordered(count, chunks_of_paths)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -322,48 +325,67 @@ static settings read_arguments(int argc, char **argv)
     return s;
 }
 
-static void show_progress(void *context, size_t done, size_t total)
+static void show_progress(const settings *s, size_t files)
 {
-    const settings *s = context;
-    size_t files = done == total ? s->n_paths : done * s->chunk;
-    fprintf(stderr, "\r%zu of %zu files%s", files, s->n_paths, done == total ? "\n" : "");
+    if (!s->progress)
+        return;
+    fprintf(stderr, "\r%zu of %zu files%s", files, s->n_paths, files == s->n_paths ? "\n" : "");
     fflush(stderr);
 }
 
-/* The paths in lists of `chunk`: one task each. */
-static brood_value cut_paths(const settings *s)
+/* The next paths that have not been given out, as a list: one task. */
+typedef struct cutter {
+    const settings *s;
+    size_t next;
+} cutter;
+
+static brood_status cut_paths(void *context, brood_value *item)
 {
-    brood_value items = brood_list();
-    for (size_t i = 0; i < s->n_paths;) {
-        brood_value item = brood_list();
-        for (size_t end = i + s->chunk; i < end && i < s->n_paths; i++)
-            BROOD_CHECK(brood_append(&item, brood_bytes(s->paths[i], strlen(s->paths[i]))));
-        BROOD_CHECK(brood_append(&items, item));
+    cutter *c = context;
+    if (c->next == c->s->n_paths)
+        return BROOD_EEOF;
+    brood_value paths = brood_list();
+    for (size_t end = c->next + c->s->chunk; c->next < end && c->next < c->s->n_paths; c->next++) {
+        const char *path = c->s->paths[c->next];
+        BROOD_CHECK(brood_append(&paths, brood_bytes(path, strlen(path))));
     }
-    return items;
+    *item = paths;
+    return BROOD_OK;
 }
 
-static void add_results(tally *t, const brood_value *results, const int64_t *pids, size_t n_pids)
+static void expect_worker(int64_t pid, const int64_t *pids, size_t n_pids)
 {
-    for (size_t i = 0; i < brood_value_length(results); i++) {
+    size_t known = 0;
+    while (known < n_pids && pids[known] != pid)
+        known++;
+    EXPECT(known < n_pids); /* a worker has counted it, not this process */
+}
+
+static void add_results(tally *t, brood_imap *results, const settings *s, const int64_t *pids,
+                        size_t n_pids)
+{
+    brood_value packed;
+    brood_status status;
+    while ((status = brood_imap_next(results, &packed, BROOD_FOREVER)) == BROOD_OK) {
         int64_t pid;
-        size_t known = 0;
-        add_packed(t, brood_item(results, i), &pid);
-        while (known < n_pids && pids[known] != pid)
-            known++;
-        EXPECT(known < n_pids); /* a worker has counted it, not this process */
+        add_packed(t, &packed, &pid);
+        brood_value_clear(&packed);
+        expect_worker(pid, pids, n_pids);
+        show_progress(s, (size_t)(t->files + t->binary + t->unreadable));
     }
+    if (status != BROOD_EEOF)
+        BROOD_CHECK(status);
 }
 
 static tally count_with_pool(settings *s)
 {
     brood_pool *pool;
-    brood_value results;
+    brood_imap *results;
     size_t n_pids;
     int64_t *pids = allocate((size_t)s->workers, sizeof *pids);
+    cutter c = {.s = s};
     brood_pool_options options = {.workers = s->workers, .method = s->method};
-    brood_map_options map = {
-        .chunksize = 1, .progress = s->progress ? show_progress : NULL, .context = s};
+    brood_map_options map = {.generator = cut_paths, .context = &c};
 
     BROOD_CHECK(brood_pool_create(&pool, &options));
     BROOD_CHECK(brood_pool_pids(pool, pids, (size_t)s->workers, &n_pids));
@@ -372,14 +394,13 @@ static tally count_with_pool(settings *s)
         printf(" %lld", (long long)pids[i]);
     printf("\n");
     fflush(stdout);
-    BROOD_CHECK(brood_pool_map(pool, count_files, cut_paths(s), &map, &results));
+    tally t = new_tally();
+    BROOD_CHECK(brood_pool_imap_unordered(pool, count_files, (brood_value){0}, &map, &results));
+    add_results(&t, results, s, pids, n_pids);
+    brood_imap_destroy(results);
     BROOD_CHECK(brood_pool_close(pool));
     BROOD_CHECK(brood_pool_join(pool, BROOD_FOREVER));
     brood_pool_destroy(pool);
-
-    tally t = new_tally();
-    add_results(&t, &results, pids, n_pids);
-    brood_value_clear(&results);
     free(pids);
     return t;
 }
