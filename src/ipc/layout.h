@@ -39,6 +39,7 @@ typedef struct bri_slot {
     _Atomic uint32_t ended;   /* it has begun to exit in order */
     _Atomic uint64_t holders; /* offset of the first holder record; only the process itself adds,
                                  only a sweep takes away */
+    _Atomic uint32_t doorbell; /* rung for those of the process who watch objects: ipc/watch.h */
 } bri_slot;
 
 /* What an attach or detach that was cut off has to be put back to; see ipc/shared.c. */
@@ -72,6 +73,9 @@ typedef struct bri_arena_head {
     _Atomic uint32_t next_look;
     _Atomic uint32_t deaths;
     _Atomic uint32_t n_parks; /* backed */
+    /* Entries of parks that are watches: 0 when there are none, so that a wake need not look for
+     * them. A kill may leave it too large, never too small. */
+    _Atomic uint32_t n_watches;
 
     alignas(BRI_LINE) _Atomic uint32_t shared_latch; /* guards the lives of objects */
     _Atomic uint64_t generation;                     /* the last object's */

@@ -12,7 +12,10 @@ enum {
     LEAST_SPINS = 4
 };
 
-/* An entry: (offset of the word / 4 + 1) << slot bits | slot of the sleeper; 0 is free. */
+/* An entry: (offset of the word / 4 + 1) << slot bits | slot of the sleeper; 0 is free. The top bit
+ * tells a watch from a sleeper. */
+#define WATCH (UINT64_C(1) << 63)
+
 static uint64_t entry_of(const bri_arena *arena, const _Atomic uint32_t *word)
 {
     return (bri_arena_offset(arena, (const void *)word) / 4 + 1) << BRI_OWNER_SLOT_BITS |
@@ -21,7 +24,7 @@ static uint64_t entry_of(const bri_arena *arena, const _Atomic uint32_t *word)
 
 static _Atomic uint32_t *word_of(const bri_arena *arena, uint64_t entry)
 {
-    return bri_arena_at(arena, ((entry >> BRI_OWNER_SLOT_BITS) - 1) * 4);
+    return bri_arena_at(arena, (((entry & ~WATCH) >> BRI_OWNER_SLOT_BITS) - 1) * 4);
 }
 
 /* Backs another step of the table; n is what it has now. */
@@ -37,9 +40,8 @@ static bool grow(bri_arena *arena, uint32_t n)
 }
 
 /* NULL when the table is full. Threads begin at different places: where their stacks are. */
-static _Atomic uint64_t *publish(bri_arena *arena, const _Atomic uint32_t *word)
+static _Atomic uint64_t *publish(bri_arena *arena, uint64_t entry)
 {
-    uint64_t entry = entry_of(arena, word);
     uint64_t place = (uint64_t)(uintptr_t)&entry >> 12;
     uint32_t start =
         (uint32_t)((place + arena->me * UINT64_C(8)) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
@@ -68,7 +70,7 @@ bri_park_end bri_park(bri_parking *parking, _Atomic uint32_t *word, uint32_t exp
     int64_t now = brp_clock_now();
     if (parking->deadline <= now)
         return BRI_PARK_TIMED_OUT;
-    _Atomic uint64_t *entry = publish(arena, word);
+    _Atomic uint64_t *entry = publish(arena, entry_of(arena, word));
     BRI_KILL_POINT("park-published");
     int64_t slice = entry == NULL && parking->slice > UNSEEN_SLICE ? UNSEEN_SLICE : parking->slice;
     bri_deadline until = parking->deadline - now < slice ? parking->deadline : now + slice;
@@ -87,10 +89,53 @@ bri_park_end bri_park(bri_parking *parking, _Atomic uint32_t *word, uint32_t exp
     return BRI_PARK_SLICE;
 }
 
+/* The bits of the slot are the lowest. */
+static void ring_doorbell(bri_arena *arena, uint64_t entry)
+{
+    _Atomic uint32_t *bell = &bri_slot_at(arena, (uint32_t)(entry & (BRI_MAX_SLOTS - 1)))->doorbell;
+    atomic_fetch_add(bell, 1);
+    BRI_KILL_POINT("park-doorbell");
+    brp_word_wake(arena->words, bell, INT32_MAX);
+}
+
+static void tell_watches(bri_arena *arena, _Atomic uint32_t *word)
+{
+    uint64_t wanted = (entry_of(arena, word) | WATCH) >> BRI_OWNER_SLOT_BITS;
+    uint32_t n = atomic_load(&arena->head->n_parks);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t entry = atomic_load(bri_park_at(arena, i));
+        if (entry >> BRI_OWNER_SLOT_BITS == wanted)
+            ring_doorbell(arena, entry);
+    }
+}
+
 void bri_unpark(_Atomic uint32_t *word, int n)
 {
+    bri_arena *arena = bri_the_runtime.arena;
     BRI_KILL_POINT("park-wake");
-    brp_word_wake(bri_the_runtime.arena->words, word, n);
+    brp_word_wake(arena->words, word, n);
+    if (atomic_load(&arena->head->n_watches) != 0)
+        tell_watches(arena, word);
+}
+
+_Atomic uint64_t *bri_watch_publish(_Atomic uint32_t *word)
+{
+    bri_arena *arena = bri_the_runtime.arena;
+    atomic_fetch_add(&arena->head->n_watches, 1);
+    BRI_KILL_POINT("park-watch");
+    _Atomic uint64_t *entry = publish(arena, entry_of(arena, word) | WATCH);
+    if (entry == NULL)
+        atomic_fetch_sub(&arena->head->n_watches, 1);
+    return entry;
+}
+
+void bri_watch_unpublish(_Atomic uint64_t *entry)
+{
+    if (entry == NULL)
+        return;
+    atomic_store(entry, 0);
+    BRI_KILL_POINT("park-unwatch");
+    atomic_fetch_sub(&bri_the_runtime.arena->head->n_watches, 1);
 }
 
 void bri_unpark_everybody(bri_arena *arena)
@@ -98,7 +143,7 @@ void bri_unpark_everybody(bri_arena *arena)
     uint32_t n = atomic_load(&arena->head->n_parks);
     for (uint32_t i = 0; i < n; i++) {
         uint64_t entry = atomic_load(bri_park_at(arena, i));
-        if (entry != 0)
+        if (entry != 0 && (entry & WATCH) == 0)
             brp_word_wake(arena->words, word_of(arena, entry), INT32_MAX);
     }
 }
@@ -109,8 +154,9 @@ void bri_park_sweep(bri_arena *arena, bri_owner dead)
     for (uint32_t i = 0; i < n; i++) {
         _Atomic uint64_t *at = bri_park_at(arena, i);
         uint64_t entry = atomic_load(at);
-        if (entry != 0 && (entry & (BRI_MAX_SLOTS - 1)) == bri_owner_slot(dead))
-            atomic_compare_exchange_strong(at, &entry, 0);
+        if (entry != 0 && (entry & (BRI_MAX_SLOTS - 1)) == bri_owner_slot(dead) &&
+            atomic_compare_exchange_strong(at, &entry, 0) && (entry & WATCH) != 0)
+            atomic_fetch_sub(&arena->head->n_watches, 1);
     }
 }
 

@@ -54,6 +54,12 @@ void bri_unpark(_Atomic uint32_t *word, int n);
 /* Wakes everybody that is parked in the tree. */
 void bri_unpark_everybody(bri_arena *arena);
 
+/* This process wants its doorbell (ipc/layout.h) rung whenever the sleepers of the word are woken,
+ * until unpublish. NULL when the table is full; unpublish ignores it. As a sleeper, it then
+ * announces itself in the word and looks again. */
+_Atomic uint64_t *bri_watch_publish(_Atomic uint32_t *word);
+void bri_watch_unpublish(_Atomic uint64_t *entry);
+
 /* The process is dead and its sleepers with it. */
 void bri_park_sweep(bri_arena *arena, bri_owner dead);
 

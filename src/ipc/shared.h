@@ -51,6 +51,11 @@ struct bri_shared_class {
     /* Frees what the body owns in the arena, not the body. Whoever does it may be killed, then
      * another process begins again: unlink first, then free. */
     void (*destroy)(bri_arena *arena, void *body);
+    /* For brood_wait; NULL: it cannot be waited for. The word on which those sleep who wait for
+     * it (bri_park), and whether it is ready; when not, a sleeper was announced there before the
+     * last look. */
+    _Atomic uint32_t *(*watched_word)(bri_shared *object);
+    bool (*is_ready)(bri_shared *object);
     /* A holder died: gives back what it had. May be called twice. */
     void (*holder_died)(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
 };

@@ -59,6 +59,16 @@ static void sweep_holder(bri_arena *arena, void *body, bri_owner dead, bri_holde
     bri_parcels_sweep(arena, body, dead, holder);
 }
 
+static _Atomic uint32_t *watched_word(bri_shared *object)
+{
+    return &((brood_queue *)object)->view.ring->not_empty;
+}
+
+static bool is_ready(bri_shared *object)
+{
+    return bri_ring_listen(&((brood_queue *)object)->view);
+}
+
 static const bri_shared_class queue_class = {
     .type = {.name = "Queue",
              .retain = bri_shared_retain,
@@ -70,6 +80,8 @@ static const bri_shared_class queue_class = {
     .open = open_queue,
     .close = close_queue,
     .destroy = destroy_body,
+    .watched_word = watched_word,
+    .is_ready = is_ready,
     .holder_died = sweep_holder,
 };
 

@@ -163,6 +163,9 @@ uint64_t bri_ring_size(const bri_ring *ring);
 bool bri_ring_is_full(const bri_ring *ring);
 void bri_ring_close(bri_ring_view *view);
 
+/* Whether a take would not wait; when not, a taker is announced who does. */
+bool bri_ring_listen(bri_ring_view *view);
+
 /* Whether nobody may put any more. */
 static inline bool bri_ring_is_closed(const bri_ring *ring)
 {

@@ -148,3 +148,14 @@ brood_status bri_ring_take(bri_ring_view *view, const bri_wish *wish, bri_messag
         return status == BROOD_ETIMEDOUT && patience->timeout == 0 ? BROOD_EEMPTY : status;
     }
 }
+
+bool bri_ring_listen(bri_ring_view *view)
+{
+    bri_ring *ring = view->ring;
+    if (ring->ends)
+        bri_account_consume(view);
+    if (has_message(ring, 0))
+        return true;
+    bri_bell_listen(&ring->not_empty);
+    return has_message(ring, 0);
+}

@@ -23,6 +23,23 @@ struct brood_event {
 static brood_status rebuild_event(const brood_value *arguments, bri_transfer *transfer,
                                   void **object);
 
+/* ---- brood_wait ---- */
+
+static _Atomic uint32_t *watched_word(bri_shared *object)
+{
+    return &((event_body *)object->body)->word;
+}
+
+static bool is_ready(bri_shared *object)
+{
+    _Atomic uint32_t *word = watched_word(object);
+    uint32_t seen = atomic_load(word);
+    while ((seen & (IS_SET | WAITED)) == 0 &&
+           !atomic_compare_exchange_weak(word, &seen, seen | WAITED))
+        ;
+    return (seen & IS_SET) != 0;
+}
+
 const bri_shared_class bri_event_class = {
     .type = {.name = "Event",
              .retain = bri_shared_retain,
@@ -31,6 +48,8 @@ const bri_shared_class bri_event_class = {
              .rebuild = rebuild_event},
     .kind = BRI_EVENT_KIND,
     .local_size = sizeof(brood_event),
+    .watched_word = watched_word,
+    .is_ready = is_ready,
 };
 
 static brood_status rebuild_event(const brood_value *arguments, bri_transfer *transfer,
