@@ -101,13 +101,12 @@ static void write_note(bri_arena *arena, bri_holder *holder, uint64_t note)
     }
 }
 
+/* Two threads may have a note of the same block: one that has put it, and one that took it since.
+ * Each clears one, whichever. */
 static bool clear_if(_Atomic uint64_t *place, uint64_t block)
 {
     uint64_t note = atomic_load(place);
-    if (note == 0 || block_of(note) != block)
-        return false;
-    atomic_store(place, 0);
-    return true;
+    return note != 0 && block_of(note) == block && atomic_compare_exchange_strong(place, &note, 0);
 }
 
 static void clear_note(bri_arena *arena, bri_holder *holder, uint64_t block)
@@ -205,6 +204,7 @@ void bri_parcel_end(bri_ring_view *view, uint64_t block)
     BRI_KILL_POINT("parcel-end");
     clear_note(view->arena, view->holder, block);
     BRI_KILL_POINT("parcel-end-cleared");
+    atomic_store(&parcel_at(view->arena, block)->mark, 0);
     bri_arena_free(view->arena, block);
 }
 
@@ -226,13 +226,18 @@ static void sweep_note(bri_arena *arena, bri_ring *ring, bri_owner dead, _Atomic
     uint64_t note = atomic_load(place);
     if (note == 0)
         return;
-    uint64_t block = block_of(note), mark = atomic_load(&parcel_at(arena, block)->mark);
+    uint64_t block = block_of(note);
+    _Atomic uint64_t *word = &parcel_at(arena, block)->mark;
+    uint64_t mark = atomic_load(word);
     bool is_loose =
         mark == (MADE | dead) || (mark == (TAKEN | dead) && was_taken(arena, ring, (uint32_t)note));
     atomic_store(place, 0);
     BRI_KILL_POINT("parcel-sweep");
-    if (is_loose)
+    /* Once, though there may be two notes. */
+    if (is_loose && atomic_compare_exchange_strong(word, &mark, 0)) {
+        BRI_KILL_POINT("parcel-sweep-unmarked");
         bri_arena_free(arena, block);
+    }
 }
 
 void bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder)
