@@ -304,7 +304,8 @@ BROOD_API size_t brood_bigint_size(const brood_value *value);
  * refused with BROOD_EFORMAT, because the caller would see only its beginning. */
 BROOD_API brood_status brood_get_str(const brood_value *value, const char **text, size_t *size);
 
-/* Bytes; never a NULL pointer, and a NUL (which does not count) follows them. `size` may be NULL. */
+/* Bytes; never a NULL pointer, and a NUL (which does not count) follows them. `size` may be NULL.
+ */
 BROOD_API brood_status brood_get_bytes(const brood_value *value, const void **data, size_t *size);
 
 /* Whether bytes are a bytearray to Python. */
