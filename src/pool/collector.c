@@ -661,7 +661,7 @@ static void run_collector(void *context)
     collector_round round = {.pool = pool, .wanted = 1};
     bri_gate_enter();
     bri_mutex_lock(pool->mutex);
-    pool->collector.thread_id = brp_thread_id();
+    atomic_store(&pool->collector.thread_id, brp_thread_id());
     while (!pool->collector.ends) {
         bri_deadline when;
         if (!go_round(&round, &when) && !pool->collector.ends)
@@ -694,7 +694,7 @@ void bri_collector_stop(brood_pool *pool)
 
 bool bri_collector_is_me(const brood_pool *pool)
 {
-    return pool->collector.thread != NULL && pool->collector.thread_id == brp_thread_id();
+    return pool->collector.thread != NULL && atomic_load(&pool->collector.thread_id) == brp_thread_id();
 }
 
 void bri_collector_nudge(brood_pool *pool)

@@ -89,8 +89,8 @@ typedef struct bri_job_list {
 /* The pool's thread and what it sees to. */
 typedef struct bri_collector {
     bri_thread *thread; /* NULL: not yet */
-    uint64_t thread_id;
-    bri_condition *wake; /* it sleeps here while a caller leads */
+    _Atomic uint64_t thread_id; /* set by itself */
+    bri_condition *wake;        /* it sleeps here while a caller leads */
     bool is_asleep;      /* there */
     bool ends;
     bri_request request;                   /* of all its tasks */

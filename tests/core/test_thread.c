@@ -120,6 +120,9 @@ static void test_a_condition_times_out(void **state)
 static void test_freed_locks_are_used_again(void **state)
 {
     (void)state;
+#ifdef BROOD_FRESH_MUTEXES
+    bt_skip("a build that tells whether locks are taken in order uses each once");
+#endif
     bri_mutex *first, *second;
     bri_condition *one, *two;
     bt_ok(bri_mutex_create(&first));
