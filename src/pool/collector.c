@@ -694,7 +694,8 @@ void bri_collector_stop(brood_pool *pool)
 
 bool bri_collector_is_me(const brood_pool *pool)
 {
-    return pool->collector.thread != NULL && atomic_load(&pool->collector.thread_id) == brp_thread_id();
+    return pool->collector.thread != NULL &&
+           atomic_load(&pool->collector.thread_id) == brp_thread_id();
 }
 
 void bri_collector_nudge(brood_pool *pool)
