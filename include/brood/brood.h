@@ -19,6 +19,7 @@
 #include <brood/pickle.h>
 #include <brood/pool.h>
 #include <brood/process.h>
+#include <brood/proxy.h>
 #include <brood/queue.h>
 #include <brood/rlock.h>
 #include <brood/semaphore.h>

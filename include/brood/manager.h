@@ -8,7 +8,7 @@
  *     BROOD_CHECK(brood_manager_object(manager, "list", brood_pack("([ii])", 1, 2), &list));
  *     BROOD_CHECK(brood_proxy_append(list, brood_int(3)));
  *     ...
- *     brood_proxy_release(list);
+ *     brood_proxy_close(list);
  *     brood_manager_close(manager);
  *
  * The server keeps the objects; clients hold *proxies* and call methods by name, with values as
@@ -184,7 +184,7 @@ BROOD_API brood_status brood_manager_debug_info(brood_manager *manager, char **t
 /*
  * Makes an object of a type, with the arguments of its constructor: a tuple (a zero value: none),
  * moved in, also on failure; the second form takes keywords too. The proxy ends with
- * brood_proxy_release.
+ * brood_proxy_close.
  *
  * Errors:  as above; BROOD_ETASK the server refused: no such type, wrong arguments.
  * Python:  manager.list([...]), manager.Queue(maxsize=3), ...
@@ -195,9 +195,9 @@ BROOD_API brood_status brood_manager_object_with(brood_manager *manager, const c
                                                  brood_value args, brood_value kwargs,
                                                  brood_proxy **proxy);
 
-/* One reference more, and one less. With the last one of the process the server is told. */
-BROOD_API brood_proxy *brood_proxy_retain(brood_proxy *proxy);
-BROOD_API void brood_proxy_release(brood_proxy *proxy);
+/* Gives the proxy back. When values of this process do not refer to it either, the server is told,
+ * and frees the object if nobody else wants it. NULL is ignored. */
+BROOD_API void brood_proxy_close(brood_proxy *proxy);
 
 /*
  * Calls a method. `args` (a tuple; a zero value: none) is moved in, also on failure. `result` may

@@ -66,14 +66,14 @@ brood_status bri_proxy_make(brood_manager *manager, const char *typeid, const ch
     return status;
 }
 
-brood_proxy *brood_proxy_retain(brood_proxy *proxy)
+brood_proxy *bri_proxy_retain(brood_proxy *proxy)
 {
     if (proxy != NULL)
         atomic_fetch_add(&proxy->references, 1);
     return proxy;
 }
 
-void brood_proxy_release(brood_proxy *proxy)
+void brood_proxy_close(brood_proxy *proxy)
 {
     if (proxy == NULL || atomic_fetch_sub(&proxy->references, 1) != 1)
         return;
@@ -158,7 +158,7 @@ brood_status brood_proxy_call_with(brood_proxy *proxy, const char *method, brood
     brood_proxy *made;
     brood_value value = {0};
     brood_status status = call_method(proxy, method, args, kwargs, &value, &made);
-    brood_proxy_release(made);
+    brood_proxy_close(made);
     if (status == BROOD_OK && result != NULL)
         *result = value;
     else
@@ -236,13 +236,13 @@ brood_status brood_manager_object(brood_manager *manager, const char *typeid, br
 
 static brood_status retain_proxy(void *object)
 {
-    brood_proxy_retain(object);
+    bri_proxy_retain(object);
     return BROOD_OK;
 }
 
 static void release_proxy(void *object)
 {
-    brood_proxy_release(object);
+    brood_proxy_close(object);
 }
 
 /* (address, typeid, ident, exposed, class, key): the key only goes to a child of ours. */

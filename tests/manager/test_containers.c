@@ -58,7 +58,7 @@ static void test_a_list_does_what_python_does(void **state)
     expect(list, "__contains__", brood_pack("(f)", 9.0), "True");
     expect_raise(list, "append", NONE, "TypeError", NULL);
     expect_raise(list, "clear_all", NONE, "multiprocessing.managers.RemoteError", NULL);
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     bri_manager_release(manager);
     rig_close(&r);
 }
@@ -79,12 +79,12 @@ static void test_a_list_sorts_what_has_an_order(void **state)
     expect(list, "append", brood_pack("(s)", "x"), "None");
     expect_raise(list, "sort", NONE, "TypeError", NULL);
     expect(list, "__len__", NONE, "7");
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     list = make(manager, "list", brood_pack("([(is)(is)(i)[s]])", 2, "a", 1, "b", 1, "z"));
     expect(list, "pop", NONE, "['z']");
     expect(list, "sort", NONE, "None");
     expect(list, "#GETVALUE", NONE, "[(1,), (1, 'b'), (2, 'a')]");
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     bri_manager_release(manager);
     rig_close(&r);
 }
@@ -122,7 +122,7 @@ static void test_a_dict_does_what_python_does(void **state)
     expect(dict, "clear", NONE, "None");
     expect_raise(dict, "popitem", NONE, "KeyError", NULL);
     expect(dict, "__repr__", NONE, "'{}'");
-    brood_proxy_release(dict);
+    brood_proxy_close(dict);
     bri_manager_release(manager);
     rig_close(&r);
 }
@@ -140,13 +140,13 @@ static void test_a_dict_is_iterated_over(void **state)
     expect(iterator, "__next__", NONE, "'a'");
     expect(iterator, "__next__", NONE, "'b'");
     bt_fails(brood_proxy_call(iterator, "__next__", NONE, NULL), BROOD_EEOF);
-    brood_proxy_release(iterator);
+    brood_proxy_close(iterator);
     bt_ok(brood_proxy_call_object(dict, "__iter__", NONE, &iterator));
     expect(dict, "__setitem__", brood_pack("(si)", "c", 3), "None");
     expect_raise(iterator, "__next__", NONE, "RuntimeError",
                  "dictionary changed size during iteration");
-    brood_proxy_release(iterator);
-    brood_proxy_release(dict);
+    brood_proxy_close(iterator);
+    brood_proxy_close(dict);
     int64_t n;
     bt_ok(brood_manager_number_of_objects(manager, &n));
     assert_int_equal(n, 0);
@@ -164,7 +164,7 @@ static void test_objects_are_nested(void **state)
     brood_proxy *inner = make(manager, "list", brood_pack("([i])", 1));
     bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", brood_proxy_value(inner)), NULL));
     bt_ok(brood_proxy_call(inner, "append", brood_pack("(i)", 2), NULL));
-    brood_proxy_release(inner); /* the outer list keeps it */
+    brood_proxy_close(inner); /* the outer list keeps it */
     int64_t n;
     bt_ok(brood_manager_number_of_objects(manager, &n));
     assert_int_equal(n, 1);
@@ -185,7 +185,7 @@ static void test_objects_are_nested(void **state)
     assert_int_equal(n, 1);
     /* One that contains itself. */
     bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", brood_proxy_value(outer)), NULL));
-    brood_proxy_release(outer);
+    brood_proxy_close(outer);
     bri_manager_release(manager);
     rig_close(&r);
 }
@@ -202,12 +202,12 @@ static void test_a_client_that_ends_drops_its_references(void **state)
     bt_ok(brood_manager_number_of_objects(other, &n));
     assert_int_equal(n, 2);
     atomic_store(&manager->down, true); /* it says nothing any more */
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     bri_manager_release(manager);
     do { /* the server learns it from the connection's end */
         bt_ok(brood_manager_number_of_objects(other, &n));
     } while (n != 1);
-    brood_proxy_release(kept);
+    brood_proxy_close(kept);
     bri_manager_release(other);
     rig_close(&r);
 }
@@ -228,7 +228,7 @@ static void test_the_server_tells_about_its_objects(void **state)
     bt_message_has("there is no type 'nothing'");
     bt_fails(brood_manager_object(manager, "list", brood_pack("(i)", 5), &none), BROOD_ETASK);
     bt_message_has("'int' object is not iterable");
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     bt_ok(brood_manager_shutdown(manager));
     bri_manager_release(manager);
     rig_close(&r);

@@ -25,7 +25,7 @@ static void test_a_server_runs_in_a_child(void **state)
     bt_ok(brood_manager_number_of_objects(other, &n));
     assert_int_equal(n, 1);
     brood_manager_close(other);
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     brood_manager_close(manager);
 }
 
@@ -40,7 +40,7 @@ static void test_proxies_are_arguments_of_processes(void **state)
         assert_int_equal(
             bt_join(bt_process(append_to, brood_pack("(vi)", brood_proxy_value(list), i))), 0);
     expect(list, "#GETVALUE", NONE, "[0, 1, 2]");
-    brood_proxy_release(list);
+    brood_proxy_close(list);
     bt_ok(brood_manager_shutdown(manager));
     brood_manager_close(manager);
 }
@@ -80,7 +80,7 @@ static void test_a_server_runs_in_this_process(void **state)
     bt_ok(brood_manager_connect(&manager, brood_manager_server_address(server), NULL));
     brood_proxy *dict = make(manager, "dict", NONE);
     expect(dict, "__len__", NONE, "0");
-    brood_proxy_release(dict);
+    brood_proxy_close(dict);
     brood_manager_close(manager);
     brood_manager_server_stop(server);
     bri_thread_join(thread);
