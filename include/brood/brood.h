@@ -23,6 +23,7 @@
 #include <brood/queue.h>
 #include <brood/rlock.h>
 #include <brood/semaphore.h>
+#include <brood/shared_memory.h>
 #include <brood/status.h>
 #include <brood/time.h>
 #include <brood/value.h>

@@ -18,6 +18,7 @@
 #include "ipc/arena.h"
 #include "platform/child.h"
 #include "platform/clock.h"
+#include "platform/guard.h"
 #include "platform/ident.h"
 #include "platform/parent.h"
 #include "platform/signal.h"
@@ -325,6 +326,7 @@ brood_status brood_init(int *argc, char ***argv)
 {
     if (bri_the_runtime.initialised)
         return BROOD_OK;
+    brp_guard_run();
     if (argc != NULL && argv != NULL && *argc > 0 && *argv != NULL)
         argv0 = (*argv)[0];
     BROOD_TRY(bri_runtime_start());

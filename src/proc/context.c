@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "core/log.h"
 #include "core/runtime.h"
+#include "platform/guard.h"
 #include "platform/ident.h"
 #include "proc/children.h"
 #include "proc/start.h"
@@ -191,6 +192,7 @@ brood_status brood_set_executable(const char *path)
     bri_the_runtime.context->executable = copy;
     bri_children_unlock();
     bri_free(former);
+    brp_guard_set_executable(path);
     return BROOD_OK;
 }
 

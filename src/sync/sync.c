@@ -1,6 +1,8 @@
 /* sync/sync.c - the classes of the layer. */
 #include "sync/sync.h"
 
+#include "sync/shared_memory.h"
+
 brood_status bri_sync_start(void)
 {
     static const bri_shared_class *const classes[] = {
@@ -9,5 +11,5 @@ brood_status bri_sync_start(void)
     };
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         BROOD_TRY(bri_shared_class_add(classes[i]));
-    return BROOD_OK;
+    return bri_shared_memory_start();
 }
