@@ -380,6 +380,31 @@ BROOD_API brood_status brood_pool_join(brood_pool *pool, brood_ms timeout);
  */
 BROOD_API brood_status brood_pool_terminate(brood_pool *pool);
 
+/* Told of each Ctrl-C, after the pools; `count` is 1 at the first. On a thread of the library's. */
+typedef void (*brood_interrupt_callback)(void *context, int count);
+
+/*
+ * Makes Ctrl-C (SIGINT, and SIGTERM too; on Windows the console's events) a wish to end instead of
+ * the program's end. The first one drains all pools of this process: they are closed, tasks that no
+ * worker has begun are cancelled (BROOD_ECANCELLED), and those that run are finished. The second
+ * terminates them. What else the program does it decides itself: by the callback (may be NULL), or
+ * by asking how often it was interrupted. Without this call nothing is installed, and Ctrl-C ends
+ * the program and with it the tree.
+ *
+ * Errors:  BROOD_ENOINIT; BROOD_ESTATE it is handled already; BROOD_EOS.
+ * Blocks:  no.
+ * Threads: safe.
+ * Fork:    a forked child handles nothing.
+ * Python:  none: KeyboardInterrupt is raised in the main thread, wherever that is.
+ */
+BROOD_API brood_status brood_handle_interrupt(brood_interrupt_callback callback, void *context);
+
+/* Ends that: what was installed before stands again. Threads: safe, not from the callback. */
+BROOD_API void brood_unhandle_interrupt(void);
+
+/* How often there was an interrupt since brood_handle_interrupt. Threads: safe. */
+BROOD_API int brood_interrupt_count(void);
+
 /*
  * Terminates what is left, waits for its end, and frees the pool. NULL is ignored. To let the tasks
  * end, close and join first. At the program's end forgotten pools are terminated.

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "core/thread.h"
 #include "platform/clock.h"
-#include "platform/ident.h"
 
 enum {
     BATCH = 64,
@@ -29,6 +28,8 @@ typedef struct collector_round {
     uint32_t wanted;
     int64_t slice;
 } collector_round;
+
+static _Thread_local const brood_pool *collected_pool; /* whose collector this thread is */
 
 /* ---- results ---- */
 
@@ -658,10 +659,10 @@ static bool go_round(collector_round *round, bri_deadline *when)
 static void run_collector(void *context)
 {
     brood_pool *pool = context;
+    collected_pool = pool;
     collector_round round = {.pool = pool, .wanted = 1};
     bri_gate_enter();
     bri_mutex_lock(pool->mutex);
-    atomic_store(&pool->collector.thread_id, brp_thread_id());
     while (!pool->collector.ends) {
         bri_deadline when;
         if (!go_round(&round, &when) && !pool->collector.ends)
@@ -694,8 +695,7 @@ void bri_collector_stop(brood_pool *pool)
 
 bool bri_collector_is_me(const brood_pool *pool)
 {
-    return pool->collector.thread != NULL &&
-           atomic_load(&pool->collector.thread_id) == brp_thread_id();
+    return collected_pool == pool;
 }
 
 void bri_collector_nudge(brood_pool *pool)

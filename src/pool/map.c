@@ -204,7 +204,8 @@ static brood_status explain(const map_run *run)
 {
     switch (run->request.status) {
     case BROOD_ECANCELLED:
-        return bri_fail(BROOD_ECANCELLED, "could not finish the map: the pool was terminated");
+        return bri_fail(BROOD_ECANCELLED,
+                        "could not finish the map: the pool was terminated or interrupted");
     case BROOD_EBROKEN:
         return bri_fail(BROOD_EBROKEN, "could not finish the map: %s", run->pool->broken);
     default:

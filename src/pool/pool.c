@@ -1,4 +1,5 @@
 /* pool/pool.c - the pool's life: create, close, join, terminate, destroy. */
+#include "pool/interrupt.h"
 #include "pool/job.h"
 
 #include <string.h>
@@ -16,11 +17,12 @@ enum {
 
 /* All pools of this process. */
 struct bri_pools {
+    bri_mutex *list; /* taken before any pool's mutex */
     brood_pool *first;
     uint64_t last_id;
 };
 
-static struct bri_pools all_pools; /* what the runtime points at; under its lock */
+static struct bri_pools all_pools; /* what the runtime points at */
 
 /* ---- the shared part ---- */
 
@@ -77,6 +79,8 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 static void disown_pools(void)
 {
     bri_hub_after_fork();
+    all_pools.list = NULL; /* another thread may have held it */
+    (void)bri_mutex_create(&all_pools.list);
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
         pool->inherited = true;
         bri_shared_release(pool->shared);
@@ -90,9 +94,9 @@ static void disown_pools(void)
 /* Pools that the program forgot: else its end would wait for their workers for ever. */
 static void end_pools(void)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
-    brood_pool *pool = bri_the_runtime.pools->first;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    bri_mutex_lock(all_pools.list);
+    brood_pool *pool = all_pools.first;
+    bri_mutex_unlock(all_pools.list);
     for (; pool != NULL; pool = pool->next)
         if (!pool->inherited && brood_pool_terminate(pool) == BROOD_OK)
             brood_pool_join(pool, DESTROY_TIME);
@@ -103,28 +107,54 @@ static const bri_hooks hooks = {
 
 static void list_pool(brood_pool *pool)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
-    pool->id = ++bri_the_runtime.pools->last_id;
-    pool->next = bri_the_runtime.pools->first;
-    bri_the_runtime.pools->first = pool;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    bri_mutex_lock(all_pools.list);
+    pool->id = ++all_pools.last_id;
+    pool->next = all_pools.first;
+    all_pools.first = pool;
+    bri_mutex_unlock(all_pools.list);
 }
 
 static void unlist_pool(const brood_pool *pool)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
-    for (brood_pool **at = &bri_the_runtime.pools->first; *at != NULL; at = &(*at)->next)
+    bri_mutex_lock(all_pools.list);
+    for (brood_pool **at = &all_pools.first; *at != NULL; at = &(*at)->next)
         if (*at == pool) {
             *at = pool->next;
             break;
         }
-    bri_mutex_unlock(bri_the_runtime.lock);
+    bri_mutex_unlock(all_pools.list);
+}
+
+/* A pool that is interrupted: its callers get BROOD_ECANCELLED, as if it were terminated, but what
+ * its workers have in hand they finish. */
+static void drain_pool(brood_pool *pool)
+{
+    brood_pool_close(pool);
+    bri_mutex_lock(pool->mutex);
+    bri_jobs_cancel_queued(pool);
+    bri_requests_fail(pool, BROOD_ECANCELLED);
+    bri_mutex_unlock(pool->mutex);
+}
+
+void bri_pools_interrupt(bool kill)
+{
+    bri_mutex_lock(all_pools.list);
+    for (brood_pool *pool = all_pools.first; pool != NULL; pool = pool->next)
+        if (pool->inherited)
+            continue;
+        else if (kill)
+            (void)brood_pool_terminate(pool);
+        else
+            drain_pool(pool);
+    bri_mutex_unlock(all_pools.list);
 }
 
 brood_status bri_pool_start(void)
 {
     bri_the_runtime.pools = &all_pools;
     BROOD_TRY(bri_hub_start());
+    if (all_pools.list == NULL)
+        BROOD_TRY(bri_mutex_create(&all_pools.list));
     BROOD_TRY(bri_shared_class_add(&bri_pool_class));
     return bri_function_register(BRI_POOL_WORKER, bri_pool_worker);
 }

@@ -88,10 +88,9 @@ typedef struct bri_job_list {
 
 /* The pool's thread and what it sees to. */
 typedef struct bri_collector {
-    bri_thread *thread;         /* NULL: not yet */
-    _Atomic uint64_t thread_id; /* set by itself */
-    bri_condition *wake;        /* it sleeps here while a caller leads */
-    bool is_asleep;             /* there */
+    bri_thread *thread;  /* NULL: not yet */
+    bri_condition *wake; /* it sleeps here while a caller leads */
+    bool is_asleep;      /* there */
     bool ends;
     bri_request request;                   /* of all its tasks */
     bri_job_list waiting[BRI_TASK_LEVELS]; /* jobs with tasks that are in no slot */

@@ -484,6 +484,8 @@ static void test_workers_that_grow_are_replaced(void **state)
     (void)state;
     if (brp_private_memory() == 0)
         bt_skip("the system does not tell a process's own memory");
+    if (bt_has_thread_sanitizer() || bt_has_address_sanitizer())
+        bt_skip("a sanitizer takes memory of its own as it goes");
     brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_growth = 6 << 20});
     int64_t pids[6];
     for (int i = 0; i < 6; i++) {
