@@ -503,7 +503,7 @@ static brood_status rebuild_connection(const brood_value *arguments, bri_transfe
     BROOD_TRY(create_connection(&made, channel, readable, writable));
     made->is_foreign = is_foreign;
     atomic_store(&made->limit, limit);
-    brood_status status = brp_channel_adopt(channel);
+    brood_status status = brp_channel_adopt(&made->channel);
     if (status == BROOD_OK)
         status = put_ahead(made, ahead, size);
     if (status != BROOD_OK)

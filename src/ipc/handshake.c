@@ -35,7 +35,9 @@ static brood_status take_message(bri_handshake *handshake, bri_deadline deadline
     size_t size;
     brood_status status = bri_frame_read(&handshake->reader, handshake->channel, BRI_AUTH_MOST,
                                          &message, &size, deadline);
-    if (status == BROOD_ETOOLONG || status == BROOD_EFORMAT || status == BROOD_EBROKEN)
+    if (status == BROOD_EBROKEN) /* it has gone in the middle of a message */
+        return BROOD_EEOF;
+    if (status == BROOD_ETOOLONG || status == BROOD_EFORMAT)
         return bri_fail(BROOD_EAUTH,
                         "could not authenticate a connection: what came is no message of this "
                         "protocol");

@@ -59,9 +59,9 @@ brp_watch_kind brp_channel_watch_kind(brp_channel channel)
     return channel.kind == BRP_CHANNEL_SOCKET ? BRP_WATCH_SOCKET : BRP_WATCH_STREAM;
 }
 
-brood_status brp_channel_adopt(brp_channel channel)
+brood_status brp_channel_adopt(brp_channel *channel)
 {
-    if (channel.kind == BRP_CHANNEL_MESSAGES)
+    if (channel->kind == BRP_CHANNEL_MESSAGES)
         return bri_fail(BROOD_ENOTSUP, "could not use a pipe of messages: this is POSIX");
     return BROOD_OK;
 }

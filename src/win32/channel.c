@@ -167,12 +167,22 @@ brp_watch_kind brp_channel_watch_kind(brp_channel channel)
     return channel.kind == BRP_CHANNEL_SOCKET ? BRP_WATCH_SOCKET : BRP_WATCH_STREAM;
 }
 
-brood_status brp_channel_adopt(brp_channel channel)
+/* Winsock knows the sockets that it has made: one that came by inheritance is made anew. */
+brood_status brp_channel_adopt(brp_channel *channel)
 {
-    if (channel.kind != BRP_CHANNEL_SOCKET)
+    WSAPROTOCOL_INFOW how;
+    SOCKET made = INVALID_SOCKET;
+    if (channel->kind != BRP_CHANNEL_SOCKET)
         return BROOD_OK;
     BROOD_TRY(bri_w32_sockets_start());
-    return bri_w32_socket_set_up(socket_of(channel));
+    if (WSADuplicateSocketW(socket_of(*channel), GetCurrentProcessId(), &how) == 0)
+        made = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &how, 0,
+                          WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    if (made != INVALID_SOCKET) {
+        CloseHandle(bri_w32_handle(channel->handle));
+        channel->handle.value = (intptr_t)made;
+    }
+    return bri_w32_socket_set_up(socket_of(*channel));
 }
 
 void brp_channel_close(brp_channel *channel)

@@ -220,6 +220,7 @@ brood_status brp_server_accept(brp_server *server, brp_channel *channel)
             return BROOD_ETIMEDOUT;
         HANDLE client = server->pipe;
         bool is_good = is_connected(server);
+        server->pipe = NULL;
         brood_status status = prepare_next(server, false);
         if (is_good) {
             *channel = (brp_channel){bri_w32_value(client), BRP_CHANNEL_MESSAGES};

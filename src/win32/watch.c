@@ -40,8 +40,8 @@ static DWORD begin_read(bri_w32_watch *watch)
     DWORD error = GetLastError();
     if (error == ERROR_IO_PENDING)
         return ERROR_SUCCESS;
-    if (brp_status_of((long)error) != BROOD_EEOF)
-        return error;
+    if (error != ERROR_MORE_DATA && brp_status_of((long)error) != BROOD_EEOF)
+        return error; /* ERROR_MORE_DATA: a message of a pipe of messages has come since the look */
     watch->request.read = (OVERLAPPED){.hEvent = watch->event};
     SetEvent(watch->event);
     return ERROR_SUCCESS;

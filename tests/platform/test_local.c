@@ -104,7 +104,7 @@ static void test_many_clients_wait_for_their_turn(void **state)
         pt_ok(accept_within(made.server, &accepted[i], PT_HANG_MS));
     }
     for (int i = 0; i < N; i++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof text, "I am %d", i);
         say(clients[i], text);
         expect_text(accepted[i], text);
@@ -118,7 +118,7 @@ static void test_an_address_has_one_server(void **state)
 {
     (void)state;
     brp_server *server, *other;
-    char address[128];
+    char address[300];
     pt_ok(brp_local_listen(&server, NULL, 8));
     snprintf(address, sizeof address, "%s", brp_server_address(server));
     pt_fails(brp_local_listen(&other, address, 8), BROOD_EEXIST);
@@ -133,7 +133,7 @@ static void test_nobody_there_is_not_found(void **state)
     (void)state;
     brp_server *server;
     brp_channel channel = BRP_NO_CHANNEL;
-    char address[128];
+    char address[300];
     pt_ok(brp_local_listen(&server, NULL, 8));
     snprintf(address, sizeof address, "%s", brp_server_address(server));
     brp_server_close(server);

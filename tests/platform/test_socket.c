@@ -196,7 +196,7 @@ static void test_a_socket_goes_as_bytes_where_it_can(void **state)
     pt_fails(brp_pass_import(bytes, size - 1, true, &got.handle), BROOD_EFORMAT);
     pt_fails(brp_pass_import(bytes, size, false, &got.handle), BROOD_EFORMAT);
     pt_ok(brp_pass_import(bytes, size, true, &got.handle));
-    pt_ok(brp_channel_adopt(got));
+    pt_ok(brp_channel_adopt(&got));
     assert_false(brp_handle_is_inheritable(got.handle));
     brp_channel_close(&made.client);
     say(got, "through the copy");
