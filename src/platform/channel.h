@@ -48,8 +48,8 @@ brood_status brp_channel_poll(brp_channel channel, bri_deadline deadline);
 /* How it is waited for. */
 brp_watch_kind brp_channel_watch_kind(brp_channel channel);
 
-/* Makes a handle that came from another process ready for use as this kind of channel; it may become
- * another handle to the same thing. */
+/* Makes a handle that came from another process ready for use as this kind of channel; it may
+ * become another handle to the same thing. */
 brood_status brp_channel_adopt(brp_channel *channel);
 
 /* Closes and sets to BRP_NO_CHANNEL. */
