@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.managers as managers
 import os
 import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -621,6 +622,43 @@ class Processes(Serving):
         self.assertEqual((answers[2][0], type(answers[2][1])), ("#ERROR", KeyError))
         self.assertEqual(len(answers), 3)
         self.assertEqual(table["n"], 10)
+
+
+class Crowd(Serving):
+    address = "127.0.0.1:0"
+
+    @classmethod
+    def setUpClass(cls):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        cls.limits = soft, hard
+        if soft < 2500:
+            if hard != resource.RLIM_INFINITY and hard < 2500:
+                raise unittest.SkipTest("the system allows too few open files")
+            resource.setrlimit(resource.RLIMIT_NOFILE, (2500, hard))
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        resource.setrlimit(resource.RLIMIT_NOFILE, cls.limits)
+
+    def test_a_thousand_clients_are_served(self):
+        event, counter = self.manager.Event(), self.manager.Value("i", 0)
+        client = managers.listener_client["pickle"][1]
+        sessions = []
+        for i in range(1000):
+            sessions.append(client(self.manager.address, authkey=KEY))
+            managers.dispatch(sessions[-1], None, "accept_connection", (f"client-{i}",))
+        for session in sessions:
+            session.send((counter._id, "#INCR", (1,), {}))
+        self.assertEqual(sorted(session.recv()[1] for session in sessions), list(range(1, 1001)))
+        for session in sessions:
+            session.send((event._id, "wait", (), {}))
+        event.set()
+        for session in sessions:
+            self.assertEqual(session.recv(), ("#RETURN", True))
+            session.close()
+        self.assertEqual(counter.value, 1000)
 
 
 class ControlTcp(Control):

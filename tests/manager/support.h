@@ -1,4 +1,4 @@
-/* support.h - a server in a thread of the test, and clients over pairs of streams. */
+/* support.h - a server in a thread of the test, and clients of it. */
 #ifndef MANAGER_SUPPORT_H
 #define MANAGER_SUPPORT_H
 
@@ -6,11 +6,11 @@
 
 #include "base/error.h"
 #include "core/thread.h"
-#include "manager/client.h"
+#include "manager/proxy.h"
 #include "manager/server.h"
 
 typedef struct rig {
-    bri_server *server;
+    brood_manager_server *server;
     bri_thread *thread;
     brood_status end; /* of the loop */
 } rig;
@@ -18,42 +18,42 @@ typedef struct rig {
 static inline void serve(void *context)
 {
     rig *r = context;
-    r->end = bri_server_run(r->server);
+    r->end = brood_manager_serve_forever(r->server);
 }
 
-static inline brood_status connect_pair(void *context, brood_connection **connection)
+static inline brood_status connect_rig(rig *r, brood_connection **connection)
 {
-    rig *r = context;
-    brood_connection *theirs;
-    BROOD_TRY(brood_pipe(connection, &theirs, true));
-    return bri_server_adopt(r->server, theirs);
+    return brood_connect(connection, brood_manager_server_address(r->server),
+                         &(brood_connect_options){.authkey = "key", .authkey_size = 3}, 10000);
 }
 
-static inline void rig_open_with(rig *r, bri_server_options options)
+static inline void rig_open_with(rig *r, brood_manager_options options)
 {
     *r = (rig){0};
-    options.address = brood_str("/rig");
-    bt_ok(bri_server_create(&r->server, &options));
+    options.authkey = "key";
+    options.authkey_size = 3;
+    bt_ok(brood_manager_get_server(&r->server, &options));
     bt_ok(bri_thread_start(&r->thread, serve, r));
 }
 
 static inline void rig_open(rig *r)
 {
-    rig_open_with(r, (bri_server_options){0});
+    rig_open_with(r, (brood_manager_options){0});
 }
 
 static inline void rig_close(rig *r)
 {
-    bri_server_stop(r->server);
+    brood_manager_server_stop(r->server);
     bri_thread_join(r->thread);
     bt_ok(r->end);
-    bri_server_destroy(r->server);
+    brood_manager_server_close(r->server);
 }
 
 static inline brood_manager *rig_client(rig *r)
 {
     brood_manager *manager;
-    bt_ok(bri_manager_make(&manager, "/rig", "key", 3, 0, connect_pair, r));
+    bt_ok(brood_manager_connect(&manager, brood_manager_server_address(r->server),
+                                &(brood_manager_options){.authkey = "key", .authkey_size = 3}));
     return manager;
 }
 
@@ -96,7 +96,7 @@ static inline void expect_raise_at(brood_proxy *proxy, const char *method, brood
     bt_ok(brood_manager_failure(brood_proxy_manager(proxy), &error));
     if (strcmp(brood_error_kind(error), kind) != 0)
         print_error("%s:%d: %s raised %s: %s\n", file, line, method, brood_error_kind(error),
-                       brood_error_message(error));
+                    brood_error_message(error));
     assert_string_equal(brood_error_kind(error), kind);
     if (message != NULL)
         assert_string_equal(brood_error_message(error), message);

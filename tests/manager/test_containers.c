@@ -59,7 +59,7 @@ static void test_a_list_does_what_python_does(void **state)
     expect_raise(list, "append", NONE, "TypeError", NULL);
     expect_raise(list, "clear_all", NONE, "multiprocessing.managers.RemoteError", NULL);
     brood_proxy_close(list);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 
@@ -85,7 +85,7 @@ static void test_a_list_sorts_what_has_an_order(void **state)
     expect(list, "sort", NONE, "None");
     expect(list, "#GETVALUE", NONE, "[(1,), (1, 'b'), (2, 'a')]");
     brood_proxy_close(list);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 
@@ -123,7 +123,7 @@ static void test_a_dict_does_what_python_does(void **state)
     expect_raise(dict, "popitem", NONE, "KeyError", NULL);
     expect(dict, "__repr__", NONE, "'{}'");
     brood_proxy_close(dict);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 
@@ -150,7 +150,7 @@ static void test_a_dict_is_iterated_over(void **state)
     int64_t n;
     bt_ok(brood_manager_number_of_objects(manager, &n));
     assert_int_equal(n, 0);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 
@@ -186,7 +186,7 @@ static void test_objects_are_nested(void **state)
     /* One that contains itself. */
     bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", brood_proxy_value(outer)), NULL));
     brood_proxy_close(outer);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 
@@ -203,12 +203,12 @@ static void test_a_client_that_ends_drops_its_references(void **state)
     assert_int_equal(n, 2);
     atomic_store(&manager->down, true); /* it says nothing any more */
     brood_proxy_close(list);
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     do { /* the server learns it from the connection's end */
         bt_ok(brood_manager_number_of_objects(other, &n));
     } while (n != 1);
     brood_proxy_close(kept);
-    bri_manager_release(other);
+    brood_manager_close(other);
     rig_close(&r);
 }
 
@@ -230,7 +230,7 @@ static void test_the_server_tells_about_its_objects(void **state)
     bt_message_has("'int' object is not iterable");
     brood_proxy_close(list);
     bt_ok(brood_manager_shutdown(manager));
-    bri_manager_release(manager);
+    brood_manager_close(manager);
     rig_close(&r);
 }
 

@@ -1,0 +1,365 @@
+/* Peers that mean no good, or die: the server goes on and serves the others. */
+#include <brood/proxy.h>
+
+#include "support.h"
+
+#include "ipc/connection.h"
+
+/* A raw session. */
+static brood_connection *open_raw(rig *r)
+{
+    brood_connection *connection;
+    brood_value reply;
+    bt_ok(connect_rig(r, &connection));
+    bt_ok(brood_connection_send(connection, brood_pack("(ns(s){})", "accept_connection", "raw"),
+                                BROOD_FOREVER));
+    bt_ok(brood_connection_recv(connection, &reply, 5000));
+    brood_value_clear(&reply);
+    return connection;
+}
+
+/* The kind of the next reply. */
+static void expect_kind(brood_connection *connection, const char *kind)
+{
+    brood_value reply;
+    const char *got;
+    bt_ok(brood_connection_recv(connection, &reply, 5000));
+    bt_ok(brood_unpack(&reply, "(sx)", &got));
+    assert_string_equal(got, kind);
+    brood_value_clear(&reply);
+}
+
+static void expect_end(brood_connection *connection)
+{
+    brood_value reply;
+    brood_status status;
+    while ((status = brood_connection_recv(connection, &reply, 5000)) == BROOD_OK)
+        brood_value_clear(&reply);
+    assert_true(status == BROOD_EEOF || status == BROOD_EBROKEN);
+    brood_connection_close(connection);
+}
+
+/* Another client is served as if nothing was. */
+static void still_serves(brood_proxy *list)
+{
+    int64_t before, after;
+    bt_ok(brood_proxy_length(list, &before));
+    bt_ok(brood_proxy_append(list, brood_int(1)));
+    bt_ok(brood_proxy_length(list, &after));
+    assert_int_equal(after, before + 1);
+}
+
+static void test_junk_is_answered_or_ends_the_session(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open_with(&r, (brood_manager_options){.max_message = 100000});
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE);
+
+    brood_connection *raw = open_raw(&r);
+    static const char *const junk[] = {"",
+                                       ".",
+                                       "\x80\x04.",
+                                       "\x80\x09N.",
+                                       "((((",
+                                       "cos\nsystem\n(S'id'\ntR.",
+                                       "\x80\x04}]s.",
+                                       "]q\x01h\x01"
+                                       "a.",
+                                       "N."};
+    /* An empty message in a pipe of messages wakes nobody who waits. */
+    for (size_t i = bt_is_windows() ? 1 : 0; i < sizeof junk / sizeof *junk; i++) {
+        bt_ok(brood_connection_send_bytes(raw, junk[i], strlen(junk[i]), BROOD_FOREVER));
+        expect_kind(raw, "#TRACEBACK");
+    }
+    still_serves(list);
+    brood_connection_close(raw);
+
+    /* A message that is too long ends it, at once and without the memory for it. */
+    static const unsigned char lengths[][12] = {{0x7f, 0xff, 0xff, 0xff},
+                                                {0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff},
+                                                {0x80, 0, 0, 1}};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        size_t written;
+        raw = open_raw(&r);
+        brood_status status = bri_connection_write_some(raw, lengths[i], 12, &written);
+        assert_true(status == BROOD_OK || bt_is_windows());
+        if (status == BROOD_OK)
+            expect_end(raw);
+        else
+            brood_connection_close(raw);
+        still_serves(list);
+    }
+
+    /* Half a message, and gone. */
+    raw = open_raw(&r);
+    size_t written;
+    bri_connection_write_some(raw, "\0\0\0\x10half", 8, &written);
+    brood_connection_close(raw);
+    still_serves(list);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+static void test_what_is_not_ones_own_is_kept(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r), *enemy = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE);
+    for (int i = 0; i < 3; i++) {
+        brood_value args = brood_pack("(s)", list->ident);
+        bt_fails(bri_control_call(enemy, "decref", &args, NULL, NULL), BROOD_ETASK);
+        brood_value_clear(&args);
+    }
+    brood_connection *raw = open_raw(&r);
+    bt_ok(
+        brood_connection_send(raw, brood_pack("(ns(s){})", "decref", list->ident), BROOD_FOREVER));
+    expect_kind(raw, "#TRACEBACK");
+    static const char *const idents[] = {"", "0", "zz", "ffffffffffffffffffffffff", "-1"};
+    for (size_t i = 0; i < sizeof idents / sizeof *idents; i++) {
+        bt_ok(brood_connection_send(raw, brood_pack("(ss(){})", idents[i], "__len__"),
+                                    BROOD_FOREVER));
+        expect_kind(raw, "#TRACEBACK");
+    }
+    brood_connection_close(raw);
+    still_serves(list);
+    brood_proxy_close(list);
+    brood_manager_close(enemy);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+static void test_small_requests_make_no_giants(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", brood_pack("([i])", 1));
+    expect_raise(list, "__imul__", brood_pack("(l)", INT64_MAX), "MemoryError", NULL);
+    expect_raise(list, "__mul__", brood_pack("(l)", INT64_C(1) << 40), "MemoryError", NULL);
+    /* Deep nesting: by value it is refused, by path it ends. */
+    brood_value deep = brood_list();
+    for (int i = 0; i < 800; i++)
+        deep = brood_pack("[v]", deep);
+    assert_int_not_equal(brood_proxy_append(list, deep), BROOD_OK);
+    brood_value path = brood_list();
+    brood_status status = BROOD_OK;
+    bt_ok(brood_proxy_set_item(list, brood_int(0), brood_list()));
+    for (int i = 0; i < 200 && status == BROOD_OK; i++) {
+        brood_value copy;
+        bt_ok(brood_append(&path, brood_int(0)));
+        bt_ok(brood_value_copy(&path, &copy));
+        status = brood_proxy_call_at(list, copy, "append", brood_pack("([])"), NULL);
+    }
+    assert_int_equal(status, BROOD_ETASK);
+    brood_value_clear(&path);
+    still_serves(list);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+static void test_who_does_not_read_stalls_nobody(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE);
+    static char text[200000];
+    memset(text, 'x', sizeof text);
+    bt_ok(brood_proxy_append(list, brood_str_n(text, sizeof text)));
+    enum { SILENT = 20, ASKED = 50 };
+    brood_connection *silent[SILENT];
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = open_raw(&r);
+        brood_status status = BROOD_OK;
+        for (int j = 0; j < ASKED && status == BROOD_OK; j++)
+            status = brood_connection_send(
+                silent[i], brood_pack("(ss(i){})", list->ident, "__getitem__", 0), 0);
+    }
+    for (int i = 0; i < 20; i++)
+        still_serves(list);
+    /* One of them reads after all, and gets everything that it was promised. */
+    for (int j = 0; j < 3; j++)
+        expect_kind(silent[0], "#RETURN");
+    for (int i = 0; i < SILENT; i++)
+        brood_connection_close(silent[i]);
+    still_serves(list);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+static void test_limits_hold(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open_with(&r, (brood_manager_options){.max_objects = 5, .max_clients = 3});
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *made[5], *none;
+    for (int i = 0; i < 5; i++)
+        made[i] = make(manager, "list", NONE);
+    bt_fails(brood_manager_object(manager, "list", NONE, &none), BROOD_ETASK);
+    bt_message_has("the most");
+    brood_connection *raw = open_raw(&r); /* with the client's two this is the third */
+    bt_ok(brood_proxy_append(made[0], brood_int(1)));
+    brood_connection *more;
+    bt_ok(connect_rig(&r, &more));
+    expect_end(more);
+    brood_connection_close(raw);
+    for (int i = 0; i < 5; i++)
+        brood_proxy_close(made[i]);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+/* ---- clients that end in the middle of a call ---- */
+
+static void test_a_client_may_end_in_any_call(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type_id;
+        const char *first, *call;
+    } cases[] = {
+        {"Lock", "acquire", "acquire"},
+        {"RLock", NULL, "acquire"},
+        {"Semaphore", "acquire", "acquire"},
+        {"Condition", "acquire", "wait"},
+        {"Event", NULL, "wait"},
+        {"Queue", NULL, "get"},
+        {"JoinableQueue", NULL, "join"},
+        {"list", NULL, "pop"},
+    };
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        brood_proxy *object = make(manager, cases[i].type_id, NONE);
+        brood_connection *raw = open_raw(&r);
+        if (cases[i].first != NULL) {
+            bt_ok(brood_connection_send(raw, brood_pack("(ss(){})", object->ident, cases[i].first),
+                                        BROOD_FOREVER));
+            expect_kind(raw, "#RETURN");
+        }
+        bt_ok(brood_connection_send(raw, brood_pack("(ss(){})", object->ident, cases[i].call),
+                                    BROOD_FOREVER));
+        brood_connection_close(raw);
+        if (strcmp(cases[i].call, "acquire") == 0 || strcmp(cases[i].call, "wait") == 0) {
+            if (strcmp(cases[i].type_id, "Event") != 0) {
+                bt_ok(brood_proxy_acquire(object, 5000)); /* it was given back */
+                bt_ok(brood_proxy_release(object));
+            }
+        }
+        if (strcmp(cases[i].call, "get") == 0) {
+            brood_value got;
+            int64_t n;
+            bt_ok(brood_manager_number_of_objects(manager, &n)); /* the end was seen by now */
+            bt_ok(brood_proxy_put(object, brood_int(7), 0));
+            bt_ok(brood_proxy_get(object, &got, 5000));
+            assert_int_equal(got.as.integer, 7);
+        }
+        brood_proxy_close(object);
+    }
+    int64_t n;
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 0);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+/* A party that dies breaks the barrier for those that wait for it. */
+typedef struct party {
+    brood_manager *manager;
+    const char *ident;
+    brood_status status;
+} party;
+
+static void wait_at_barrier(void *context)
+{
+    party *p = context;
+    brood_value result = {0};
+    bri_reply_kind kind;
+    p->status = bri_method_call(p->manager, p->ident, "wait", NULL, NULL, &kind, &result);
+    brood_value_clear(&result);
+}
+
+static void test_a_dead_party_breaks_the_barrier(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *barrier = make(manager, "Barrier", brood_pack("(i)", 3));
+    party p = {manager, barrier->ident, BROOD_OK};
+    bri_thread *thread;
+    bt_ok(bri_thread_start(&thread, wait_at_barrier, &p));
+    brood_connection *raw = open_raw(&r);
+    bt_ok(
+        brood_connection_send(raw, brood_pack("(ss(){})", barrier->ident, "wait"), BROOD_FOREVER));
+    brood_value waiting = {0};
+    do {
+        brood_value_clear(&waiting);
+        bt_ok(brood_proxy_get_attr(barrier, "n_waiting", &waiting));
+    } while (waiting.as.integer != 2);
+    brood_connection_close(raw);
+    bri_thread_join(thread);
+    assert_int_equal(p.status, BROOD_EBROKEN);
+    brood_proxy_close(barrier);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+/* ---- many clients ---- */
+
+enum { MANY = 300 };
+
+static void test_hundreds_of_sessions_are_served(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *counter = make(manager, "Value", brood_pack("(si)", "i", 0));
+    brood_proxy *event = make(manager, "Event", NONE);
+    static brood_connection *sessions[MANY];
+    int n = bt_is_windows() ? 150 : MANY; /* a pair of handles each, in this one process */
+    for (int i = 0; i < n; i++)
+        sessions[i] = open_raw(&r);
+    for (int i = 0; i < n; i++)
+        bt_ok(brood_connection_send(
+            sessions[i], brood_pack("(ss(i){})", counter->ident, "#INCR", 1), BROOD_FOREVER));
+    for (int i = 0; i < n; i++)
+        expect_kind(sessions[i], "#RETURN");
+    int64_t sum;
+    bt_ok(brood_proxy_incr(counter, 0, NONE, &sum));
+    assert_int_equal(sum, n);
+    for (int i = 0; i < n; i++)
+        bt_ok(brood_connection_send(sessions[i], brood_pack("(ss(){})", event->ident, "wait"),
+                                    BROOD_FOREVER));
+    bt_ok(brood_proxy_set(event));
+    for (int i = 0; i < n; i++) {
+        expect_kind(sessions[i], "#RETURN");
+        brood_connection_close(sessions[i]);
+    }
+    brood_proxy_close(event);
+    brood_proxy_close(counter);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+int main(int argc, char **argv)
+{
+    return bt_main(
+        argc, argv, bt_test(test_junk_is_answered_or_ends_the_session),
+        bt_test(test_what_is_not_ones_own_is_kept), bt_test(test_small_requests_make_no_giants),
+        bt_test(test_who_does_not_read_stalls_nobody), bt_test(test_limits_hold),
+        bt_test(test_a_client_may_end_in_any_call), bt_test(test_a_dead_party_breaks_the_barrier),
+        bt_test(test_hundreds_of_sessions_are_served));
+}
