@@ -152,14 +152,13 @@ int brood_tool_serve(int argc, char **argv)
 {
     serve_options options = {0};
     int failed = 0;
-    for (int i = 1; i < argc && failed == 0; i++) {
+    for (int i = 1; i < argc && failed == 0; i += 2) {
         if (strcmp(argv[i], "--help") == 0)
             return help();
         if (i + 1 == argc)
             failed = complain("an option lacks its value, or there is no such option", argv[i]);
         else
             failed = take_option(argv[i], argv[i + 1], &options);
-        i++;
     }
     if (failed == 0 && options.manager.address == NULL)
         failed = complain("--address is missing; see brood serve --help", NULL);
