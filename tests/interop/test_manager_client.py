@@ -105,5 +105,63 @@ class Serve(unittest.TestCase):
         self.assertEqual(subprocess.run([BROOD, "serve", "--help"], stdout=subprocess.DEVNULL).returncode, 0)
 
 
+tasks, results = queue.Queue(), queue.Queue()
+
+
+class Master(managers.BaseManager):
+    """Serves the two queues of its own process."""
+
+
+Master.register("get_task_queue", callable=lambda: tasks)
+Master.register("get_result_queue", callable=lambda: results)
+
+
+class Worker(managers.BaseManager):
+    pass
+
+
+Worker.register("get_task_queue")
+Worker.register("get_result_queue")
+
+
+class Distributed(unittest.TestCase):
+    """examples/master_worker with Python on either side."""
+
+    program = os.path.join(BINDIR, "..", "..", "examples", "master_worker")
+
+    def setUp(self):
+        if not os.path.exists(self.program):
+            self.skipTest("the examples are not built")
+
+    def test_python_is_the_master(self):
+        master = Master(address=("127.0.0.1", 0), authkey=KEY)
+        master.start()
+        with master:
+            workers = [subprocess.Popen([self.program, "worker", text_of(master.address), KEY.decode()])
+                       for _ in range(3)]
+            give, answers = master.get_task_queue(), master.get_result_queue()
+            for i in range(30):
+                give.put(i)
+            self.assertEqual(sorted(answers.get(timeout=20) for _ in range(30)), [(i, i * i) for i in range(30)])
+            for worker in workers:
+                give.put(None)
+            self.assertEqual([worker.wait(20) for worker in workers], [0, 0, 0])
+
+    def test_python_is_the_worker(self):
+        process = subprocess.Popen([self.program, "master", "127.0.0.1:0", KEY.decode()], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        host, port = process.stdout.readline().strip().rsplit(":", 1)
+        wrong = Worker(address=(host, int(port)), authkey=b"wrong")
+        self.assertRaises(multiprocessing.AuthenticationError, wrong.connect)
+        manager = Worker(address=(host, int(port)), authkey=KEY)
+        manager.connect()
+        take, answers = manager.get_task_queue(), manager.get_result_queue()
+        while (task := take.get(timeout=20)) is not None:
+            answers.put((task, task * task))
+        output, _ = process.communicate("\n", timeout=20)
+        self.assertEqual((process.returncode, output), (0, "10 answers, their sum is 285\n"))
+
+
 if __name__ == "__main__":
     unittest.main()
