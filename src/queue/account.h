@@ -8,8 +8,8 @@
  * store, then copied to their places. Who takes the latch from a dead process finishes the copying,
  * so the sums are exact whenever nobody is inside.
  */
-#ifndef BRI_ACCOUNT_H
-#define BRI_ACCOUNT_H
+#ifndef BRI_QUEUE_ACCOUNT_H
+#define BRI_QUEUE_ACCOUNT_H
 
 #include "queue/ring.h"
 
@@ -43,4 +43,4 @@ uint64_t bri_ring_unfinished(const bri_ring *ring);
 /* Wakes everybody after the ring has become closed. */
 void bri_ring_tell_closed(bri_ring *ring);
 
-#endif /* BRI_ACCOUNT_H */
+#endif /* BRI_QUEUE_ACCOUNT_H */
