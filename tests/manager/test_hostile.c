@@ -65,8 +65,7 @@ static void test_junk_is_answered_or_ends_the_session(void **state)
                                        "((((",
                                        "cos\nsystem\n(S'id'\ntR.",
                                        "\x80\x04}]s.",
-                                       "]q\x01h\x01"
-                                       "a.",
+                                       "]q\001h\001a.",
                                        "N."};
     /* An empty message in a pipe of messages wakes nobody who waits. */
     for (size_t i = bt_is_windows() ? 1 : 0; i < sizeof junk / sizeof *junk; i++) {
