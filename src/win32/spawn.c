@@ -209,6 +209,36 @@ static brood_status find_directory(start *self)
     return BROOD_OK;
 }
 
+static bool is_utf8(const char *text)
+{
+    wchar_t *units = bri_w32_wide(text);
+    bool is_valid = units != NULL;
+    bri_free(units);
+    return is_valid;
+}
+
+/* What main was given as argv[0] may be in a code page, which cannot say every path. A program that
+ * starts itself with that gets its path instead. */
+static brood_status make_command(start *self)
+{
+    const char *const *arguments = self->options->arguments;
+    if (self->options->path != NULL || arguments == NULL || arguments[0] == NULL ||
+        is_utf8(arguments[0]))
+        return bri_w32_command_line(arguments, &self->command);
+    size_t n = 0;
+    while (arguments[n] != NULL)
+        n++;
+    const char **own = bri_calloc(n + 2, sizeof *own);
+    if (own == NULL)
+        return BROOD_ENOMEM;
+    own[0] = self->own_path;
+    for (size_t i = 1; i < n; i++)
+        own[i] = arguments[i];
+    brood_status status = bri_w32_command_line(own, &self->command);
+    bri_free(own);
+    return status;
+}
+
 /* ---- What is inherited ---- */
 
 static brood_status duplicate_inheritable(HANDLE handle, HANDLE *copy)
@@ -342,14 +372,15 @@ static brood_status create(start *self, PROCESS_INFORMATION *process)
                   EXTENDED_STARTUPINFO_PRESENT;
     if (self->options->new_console_hidden)
         flags |= CREATE_NO_WINDOW;
-    /* A path beyond 260 units may need its short form. */
+    /* A path beyond 260 units may need its short form; and under Wine the short form, once it is a
+     * program's own path, needs the prefix. */
     DWORD error;
     do {
         if (CreateProcessW(self->path, self->command, NULL, NULL, TRUE, flags, self->environment,
                            self->directory, &info.StartupInfo, process))
             return BROOD_OK;
         error = GetLastError();
-    } while (bri_w32_shorten(&self->path, true));
+    } while (bri_w32_shorten(&self->path, true) || bri_w32_add_prefix(&self->path));
     return brp_fail((long)error, "could not start \"%s\"", self->shown);
 }
 
@@ -387,11 +418,11 @@ static brood_status run(start *self, brp_child *child)
 
 brood_status brp_spawn(brp_child *child, const brp_spawn_options *options)
 {
-    static brood_status (*const steps[])(start *) = {find_executable,   find_directory,
-                                                     duplicate_handles, make_environment,
-                                                     make_job,          make_attributes};
+    static brood_status (*const steps[])(start *) = {
+        find_executable,  make_command, find_directory, duplicate_handles,
+        make_environment, make_job,     make_attributes};
     start self = {.options = options};
-    brood_status status = bri_w32_command_line(options->arguments, &self.command);
+    brood_status status = BROOD_OK;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == BROOD_OK; i++)
         status = steps[i](&self);
     if (status == BROOD_OK)

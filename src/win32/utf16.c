@@ -236,3 +236,18 @@ char *bri_w32_module_path(void *module)
         }
     }
 }
+
+bool bri_w32_add_prefix(wchar_t **path)
+{
+    size_t units = wcslen(*path) + 1;
+    if ((*path)[0] == L'\0' || (*path)[1] != L':' || wcschr(*path, L'~') == NULL)
+        return false;
+    wchar_t *longer = bri_alloc((units + 4) * sizeof *longer);
+    if (longer == NULL)
+        return false;
+    memcpy(longer, L"\\\\?\\", 4 * sizeof *longer);
+    memcpy(longer + 4, *path, units * sizeof *longer);
+    bri_free(*path);
+    *path = longer;
+    return true;
+}

@@ -38,6 +38,9 @@ wchar_t *bri_w32_path(const char *path);
  * the volume has no short form. */
 bool bri_w32_shorten(wchar_t **path, bool keep_prefix);
 
+/* Puts the prefix before a full path with a short name in it. False when it is none. */
+bool bri_w32_add_prefix(wchar_t **path);
+
 /* The path of a module without a needless \\?\ prefix, as UTF-8; `module` NULL is the executable.
  */
 char *bri_w32_module_path(void *module);
