@@ -1,8 +1,8 @@
 /*
- * bench_pool.c - tasks of a pool: an int squared, or bytes that come back.
+ * bench_pool.c - tasks of a pool or an executor: an int squared, or bytes that come back.
  *
- *     --workers N  --chunk N (0: the default)  --count N  --bytes N (0: ints; else each item's
- * size)
+ *     --how map|imap|apply_async|executor  --workers N  --chunk N (0: the default)  --count N
+ *     --bytes N (0: ints; else each item's size)
  */
 #include <string.h>
 
@@ -58,17 +58,89 @@ static int64_t map(brood_pool *pool, long count, long chunk, long bytes)
     return elapsed;
 }
 
+/* Results as they come, in any order. */
+static int64_t imap(brood_pool *pool, long count, long chunk)
+{
+    brood_value items = make_items(count, 0), value;
+    brood_map_options options = {.chunksize = (size_t)chunk};
+    brood_imap *results;
+    int64_t begin = bench_now(), sum = 0, expected = 0;
+    BROOD_CHECK(brood_pool_imap_unordered(pool, square, items, &options, &results));
+    long n = 0;
+    for (; brood_imap_next(results, &value, BROOD_FOREVER) == BROOD_OK; n++) {
+        int64_t got;
+        BROOD_CHECK(brood_get_int(&value, &got));
+        sum += got;
+    }
+    int64_t elapsed = bench_now() - begin;
+    for (long i = 0; i < count; i++)
+        expected += (int64_t)i * i;
+    BENCH_REQUIRE(n == count && sum == expected);
+    brood_imap_destroy(results);
+    return elapsed;
+}
+
+/* All submitted, then all taken. One of the two is NULL. */
+static int64_t submit(brood_pool *pool, brood_executor *executor, long count)
+{
+    brood_future **futures = malloc((size_t)count * sizeof(brood_future *));
+    BENCH_REQUIRE(futures != NULL);
+    int64_t begin = bench_now();
+    for (long i = 0; i < count; i++) {
+        brood_value args = brood_pack("(l)", (int64_t)i);
+        BROOD_CHECK(pool != NULL
+                        ? brood_pool_apply_async(pool, square, args, NULL, &futures[i])
+                        : brood_executor_submit(executor, square, args, NULL, &futures[i]));
+    }
+    for (long i = 0; i < count; i++) {
+        brood_value value;
+        int64_t got;
+        BROOD_CHECK(brood_future_take(futures[i], &value, BROOD_FOREVER));
+        BROOD_CHECK(brood_get_int(&value, &got));
+        BENCH_REQUIRE(got == (int64_t)i * i);
+        brood_future_destroy(futures[i]);
+    }
+    int64_t elapsed = bench_now() - begin;
+    free(futures);
+    return elapsed;
+}
+
+static int64_t run(brood_pool *pool, const char *how, long count, long chunk, long bytes)
+{
+    if (strcmp(how, "imap") == 0)
+        return imap(pool, count, chunk);
+    if (strcmp(how, "apply_async") == 0)
+        return submit(pool, NULL, count);
+    return map(pool, count, chunk, bytes);
+}
+
+static int64_t run_executor(long workers, long count)
+{
+    brood_executor *executor;
+    brood_executor_options options = {.workers = (int)workers};
+    BROOD_CHECK(brood_executor_create(&executor, &options));
+    submit(NULL, executor, count / 10 + 1);
+    int64_t elapsed = submit(NULL, executor, count);
+    brood_executor_destroy(executor);
+    return elapsed;
+}
+
 int main(int argc, char **argv)
 {
     BROOD_CHECK(brood_init(&argc, &argv));
+    const char *how = bench_word(argc, argv, "how", "map");
     long workers = bench_number(argc, argv, "workers", 2);
     long chunk = bench_number(argc, argv, "chunk", 1);
     long count = bench_number(argc, argv, "count", 100000);
     long bytes = bench_number(argc, argv, "bytes", 0);
+    if (strcmp(how, "executor") == 0) {
+        bench_print_rate(run_executor(workers, count), count);
+        return 0;
+    }
     brood_pool *pool;
     BROOD_CHECK(brood_pool_create(&pool, &(brood_pool_options){.workers = (int)workers}));
-    map(pool, count / 10 + 1, chunk, bytes);
-    int64_t elapsed = map(pool, count, chunk, bytes);
+    run(pool, how, count / 10 + 1, chunk, bytes);
+    int64_t elapsed = run(pool, how, count, chunk, bytes);
     brood_pool_destroy(pool);
     bench_print_rate(elapsed, count);
     return 0;
