@@ -11,7 +11,8 @@
 enum {
     BATCH = 64,
     MOST_WANTED = 256, /* finished tasks to sleep for when they come fast */
-    FAST = 2000000     /* ns: a sleep that is over so soon was too short for few tasks */
+    FAST = 2000000,    /* ns: a sleep that is over so soon was too short for few tasks */
+    TELL_NS = 1000000000
 };
 
 /* The thread's own. */
@@ -246,6 +247,31 @@ static void put_delayed(brood_pool *pool, int64_t now, bri_deadline *when)
 
 /* ---- hard deadlines ---- */
 
+/* When the task began, as far as is known; 0: it has not. */
+static int64_t began_at(brood_pool *pool, uint32_t index, int64_t now)
+{
+    bri_task *task = &pool->tasks[index];
+    const bri_task_slot *slot = bri_tasks_slot(pool->table, index);
+    int64_t started = atomic_load(&slot->started);
+    uint32_t tag = atomic_load(&slot->state) & BRI_TASK_TAG;
+    if (started > 0 || (tag != BRI_TASK_RUNNING && tag != BRI_TASK_DONE))
+        return started > 0 ? started : 0;
+    if (task->when == 0) /* its worker was stopped, or is about to write it down */
+        task->when = now;
+    return task->when;
+}
+
+/* The time of a task is up. */
+static void end_in_time(brood_pool *pool, uint32_t index, bri_deadline end, int64_t now)
+{
+    uint32_t state = atomic_load(&bri_tasks_slot(pool->table, index)->state);
+    if (bri_pool_kill_task(pool, index, BRI_FATE_DEADLINE))
+        return;
+    /* A worker that was stopped in the few steps between its result and telling of it. */
+    if ((state & BRI_TASK_TAG) == BRI_TASK_DONE && end + TELL_NS <= now)
+        bri_pool_kill_worker(pool, state >> 4, BRI_FATE_DEADLINE);
+}
+
 static void check_limits(brood_pool *pool, int64_t now, bri_deadline *when)
 {
     bri_collector *self = &pool->collector;
@@ -255,16 +281,16 @@ static void check_limits(brood_pool *pool, int64_t now, bri_deadline *when)
         self->limit_check = BRI_NEVER;
         for (uint32_t i = 0; i < pool->table->n_slots; i++) {
             bri_task *task = &pool->tasks[i];
-            bri_task_slot *slot = bri_tasks_slot(pool->table, i);
-            if (!task->has_limit || task->request == NULL)
+            if (!task->has_limit || task->request == NULL || task->is_delayed)
                 continue;
-            int64_t started = atomic_load(&slot->started);
+            int64_t began = began_at(pool, i, now);
             bri_deadline end =
-                bri_deadline_after(started > 0 ? started : now, task->job->policy.hard_deadline);
-            if (started > 0 && end <= now)
-                (void)bri_pool_kill_task(pool, i, BRI_FATE_DEADLINE);
-            else if (end < self->limit_check)
-                self->limit_check = end;
+                bri_deadline_after(began != 0 ? began : now, task->job->policy.hard_deadline);
+            if (end <= now)
+                end_in_time(pool, i, end, now);
+            bri_deadline next = end > now ? end : now + TELL_NS;
+            if (next < self->limit_check)
+                self->limit_check = next;
         }
     }
     if (self->limit_check < *when)

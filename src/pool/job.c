@@ -129,6 +129,7 @@ void bri_task_put(brood_pool *pool, uint32_t index)
 {
     bri_collector *collector = &pool->collector;
     bri_task *task = &pool->tasks[index];
+    task->when = 0;
     if (task->has_limit) {
         int64_t limit = task->job->policy.hard_deadline;
         bri_deadline check = bri_deadline_after(brp_clock_now(), limit);

@@ -60,7 +60,7 @@ typedef struct bri_task {
     int exitcode;      /* and how */
     int64_t worker;    /* and which, by pid */
     int deaths;        /* workers that died with it */
-    bri_deadline when; /* delayed: until then */
+    bri_deadline when; /* delayed: until then; running, with a limit: when that was first seen */
 } bri_task;
 
 typedef struct bri_seat {
@@ -174,6 +174,8 @@ void bri_pool_attend_as_collector(brood_pool *pool, bri_deadline *when);
 /* Kills the worker that runs this task, so that the task ends by it. False when none does any more.
  */
 bool bri_pool_kill_task(brood_pool *pool, uint32_t index, bri_fate fate);
+/* Kills that worker, and everything below it. */
+void bri_pool_kill_worker(brood_pool *pool, bri_worker_number number, bri_fate fate);
 /* Starts all workers. */
 brood_status bri_pool_start_workers(brood_pool *pool);
 /* Kills all workers; nothing is started any more. Under the mutex. */

@@ -222,12 +222,17 @@ bool bri_pool_kill_task(brood_pool *pool, uint32_t index, bri_fate fate)
     if (!bri_tasks_take_away(pool->table, index, &number))
         return false;
     pool->tasks[index].fate = fate;
+    bri_pool_kill_worker(pool, number, fate);
+    return true;
+}
+
+void bri_pool_kill_worker(brood_pool *pool, bri_worker_number number, bri_fate fate)
+{
     for (uint32_t i = 0; i < pool->n_seats_ever; i++)
         if (pool->seats[i].number == number && pool->seats[i].process != NULL) {
             pool->seats[i].fate = fate;
             brood_process_kill(pool->seats[i].process);
         }
-    return true;
 }
 
 brood_status bri_pool_start_workers(brood_pool *pool)

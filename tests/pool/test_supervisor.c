@@ -187,7 +187,13 @@ typedef struct model {
     int64_t crashes[100000];
     int n_crashes;
     bool broken, stopped;
+    uint32_t n_wanted;
 } model;
+
+static bool has_worker(const model *m, uint32_t seat)
+{
+    return m->seats[seat] == BRI_SEAT_STARTING || m->seats[seat] == BRI_SEAT_WORKING;
+}
 
 static uint32_t next_random(uint32_t *seed)
 {
@@ -199,8 +205,9 @@ static void model_ended(model *m, uint32_t seat, bri_end end, int64_t now, int m
 {
     int others = 0;
     for (uint32_t i = 0; i < SEATS; i++)
-        others += i != seat && m->seats[i] != BRI_SEAT_EMPTY;
-    m->seats[seat] = BRI_SEAT_EMPTY;
+        others += i != seat && has_worker(m, i);
+    bool rests = end == BRI_END_RESTED && seat < m->n_wanted;
+    m->seats[seat] = rests ? BRI_SEAT_RESTING : BRI_SEAT_EMPTY;
     m->fruitless[seat] = end == BRI_END_IDLE || end == BRI_END_UNBORN ? m->fruitless[seat] + 1 : 0;
     int64_t delay = 0;
     if (m->fruitless[seat] > 1) {
@@ -208,7 +215,8 @@ static void model_ended(model *m, uint32_t seat, bri_end end, int64_t now, int m
         delay = doublings >= 7 ? 1000 : 10 << doublings;
     }
     m->when[seat] = now + delay * MS;
-    if (end == BRI_END_LEFT || m->stopped || (end == BRI_END_UNBORN && others > 0))
+    if (end == BRI_END_LEFT || end == BRI_END_RESTED || m->stopped ||
+        (end == BRI_END_UNBORN && others > 0))
         return;
     m->crashes[m->n_crashes++] = now;
     if (m->n_crashes > most && now - m->crashes[m->n_crashes - 1 - most] <= window)
@@ -220,7 +228,7 @@ static void check_next(bri_supervisor *supervisor, model *m, int64_t now)
     uint32_t seat = 99, wanted = 99;
     bri_deadline when = 0, earliest = BRI_NEVER;
     bool may = !m->broken && !m->stopped;
-    for (uint32_t i = SEATS; may && i-- > 0;)
+    for (uint32_t i = m->n_wanted; may && i-- > 0;)
         if (m->seats[i] == BRI_SEAT_EMPTY && m->when[i] <= now)
             wanted = i;
         else if (m->seats[i] == BRI_SEAT_EMPTY && m->when[i] < earliest)
@@ -239,6 +247,7 @@ static void play(uint32_t seed, model *m)
     bri_supervisor supervisor = make(most, 50);
     int64_t now = 0;
     memset(m, 0, sizeof *m);
+    m->n_wanted = SEATS;
     for (int i = 0; i < 300; i++) {
         uint32_t event = next_random(&seed) % 100, seat = next_random(&seed) % SEATS;
         now += next_random(&seed) % (8 * MS);
@@ -250,11 +259,24 @@ static void play(uint32_t seed, model *m)
                 m->seats[seat] = BRI_SEAT_WORKING;
             }
         } else if (event < 92) {
-            if (m->seats[seat] != BRI_SEAT_EMPTY) {
-                bri_end end = (bri_end)(next_random(&seed) % 4);
+            if (has_worker(m, seat)) {
+                bri_end end = (bri_end)(next_random(&seed) % 5);
                 bri_supervisor_ended(&supervisor, seat, end, now);
                 model_ended(m, seat, end, now, most, 50 * (int64_t)MS);
             }
+        } else if (event < 95) {
+            bri_supervisor_wake(&supervisor, seat);
+            for (uint32_t k = 0, n = seat; k < SEATS && n > 0; k++)
+                if (m->seats[k] == BRI_SEAT_RESTING) {
+                    m->seats[k] = BRI_SEAT_EMPTY;
+                    n--;
+                }
+        } else if (event < 97) {
+            bri_supervisor_resize(&supervisor, seat + 1);
+            m->n_wanted = seat + 1;
+            for (uint32_t k = seat + 1; k < SEATS; k++)
+                if (m->seats[k] == BRI_SEAT_RESTING)
+                    m->seats[k] = BRI_SEAT_EMPTY;
         } else if (event < 99) {
             bri_supervisor_progress(&supervisor);
             m->n_crashes = 0;
