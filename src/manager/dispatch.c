@@ -128,7 +128,9 @@ static void clear_call(bri_invocation *call)
 /* The result becomes an object of its own: (exposed, token). */
 static brood_status make_proxy(bri_invocation *call, brood_value *answer)
 {
-    const bri_managed_type *type = bri_type_find(call->server, call->method->typeid);
+    const bri_managed_type *type = call->made_type != NULL
+                                       ? call->made_type
+                                       : bri_type_find(call->server, call->method->typeid);
     bri_managed *object;
     BROOD_TRY(bri_managed_add(call->server, type, call->made, &object));
     bri_take_reference(call->session, object);

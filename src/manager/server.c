@@ -14,10 +14,11 @@ enum { NO_SLOT = (1 << 24) - 1 };
 /* ---- types ---- */
 
 static const bri_managed_type *const built_in[] = {
-    &bri_list_type,      &bri_dict_type,  &bri_set_type,       &bri_namespace_type,
-    &bri_lock_type,      &bri_rlock_type, &bri_semaphore_type, &bri_bounded_type,
-    &bri_condition_type, &bri_event_type, &bri_barrier_type,   &bri_queue_type,
-    &bri_joinable_type,  &bri_value_type, &bri_array_type,     &bri_iterator_type,
+    &bri_list_type,      &bri_dict_type,         &bri_set_type,       &bri_namespace_type,
+    &bri_lock_type,      &bri_rlock_type,        &bri_semaphore_type, &bri_bounded_type,
+    &bri_condition_type, &bri_event_type,        &bri_barrier_type,   &bri_queue_type,
+    &bri_joinable_type,  &bri_value_type,        &bri_array_type,     &bri_iterator_type,
+    &bri_pool_type,      &bri_async_result_type,
 };
 
 const bri_managed_type *bri_type_find(const bri_server *server, const char *typeid)

@@ -156,7 +156,8 @@ struct bri_invocation {
     brood_value args; /* a tuple; methods may take items out */
     brood_value kwds; /* a dict, or invalid */
     brood_value result;
-    void *made; /* the state of a new object, for methods with a typeid */
+    void *made;                        /* the state of a new object, for methods with a typeid */
+    const bri_managed_type *made_type; /* its type; NULL: that of the typeid */
     brood_value error;
     bool parked;
     bool alone; /* may not park: part of a batch */

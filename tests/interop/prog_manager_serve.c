@@ -81,9 +81,29 @@ static const brood_method methods[] = {
 static const brood_manager_type counter_type = {"Counter", create_counter, free, methods, 4};
 static const brood_manager_type shared_type = {"get_counter", get_counter, NULL, methods, 4};
 
+/* ---- tasks of pools ---- */
+
+static brood_status square(brood_call *call)
+{
+    int64_t n;
+    BROOD_TRY(brood_call_args(call, "i", &n));
+    if (n < 0)
+        return brood_call_raise(call, "ValueError", "%d is no good", (int)n);
+    return brood_call_return(call, brood_int(n * n));
+}
+
+static brood_status add(brood_call *call)
+{
+    int64_t a, b;
+    BROOD_TRY(brood_call_args(call, "ii", &a, &b));
+    return brood_call_return(call, brood_int(a + b));
+}
+
 int main(int argc, char **argv)
 {
     brood_manager_server *server;
+    BROOD_CHECK(BROOD_FUNCTION(square));
+    BROOD_CHECK(BROOD_FUNCTION(add));
     BROOD_CHECK(brood_manager_register(&counter_type));
     BROOD_CHECK(brood_manager_register(&shared_type));
     BROOD_CHECK(brood_manager_share("get_tasks", "Queue", (brood_value){0}));

@@ -661,6 +661,48 @@ class Crowd(Serving):
         self.assertEqual(counter.value, 1000)
 
 
+def square(n):
+    """Stands for the server's function of that name."""
+
+
+class Pools(Serving):
+    def test_pool(self):
+        pool = self.manager.Pool(2)
+        self.assertEqual(pool.apply("square", (7,)), 49)
+        self.assertEqual(pool.apply(square, (8,)), 64)
+        self.assertEqual(pool.map("square", range(10)), [i * i for i in range(10)])
+        self.assertEqual(pool.starmap("add", [(1, 2), (3, 4)], chunksize=1), [3, 7])
+        pending = pool.apply_async("square", (5,))
+        self.assertEqual(pending.get(timeout=20), 25)
+        self.assertTrue(pending.ready() and pending.successful())
+        self.assertIsNone(pending.wait())
+        self.assertEqual(pool.map_async("square", [1, 2]).get(20), [1, 4])
+        self.assertEqual(list(pool.imap("square", [3, 4])), [9, 16])
+        self.assertEqual(sorted(pool.imap_unordered("square", [3, 4])), [9, 16])
+        with self.assertRaisesRegex(ValueError, "-1 is no good"):
+            pool.apply("square", (-1,))
+        failing = pool.apply_async("square", (-2,))
+        with self.assertRaisesRegex(ValueError, "-2 is no good"):
+            failing.get()
+        self.assertFalse(failing.successful())
+        with self.assertRaises(LookupError):
+            pool.apply("nothing")
+        with self.assertRaisesRegex(ValueError, "still running"):
+            pool.join()
+        pool.close()
+        pool.join()
+        with self.assertRaises(ValueError):
+            pool.apply("square", (1,))
+        with self.assertRaisesRegex(managers.RemoteError, "at least 1"):
+            self.manager.Pool(0)
+
+    def test_a_terminated_pool_ends(self):
+        pool = self.manager.Pool(1)
+        self.assertEqual(pool.map("square", []), [])
+        pool.terminate()
+        pool.join()
+
+
 class ControlTcp(Control):
     address = "127.0.0.1:0"
 
