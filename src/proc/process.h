@@ -56,6 +56,7 @@ struct brood_process {
     brp_handle stream;   /* our end of the bootstrap stream: hello, and later the failure */
     brp_handle lifeline; /* kept end */
     brp_handle status;   /* forkserver: where the exit code comes from, and the sentinel */
+    uint32_t server;     /* forkserver: which one forks it: 1, 2, ... */
     bri_owner slot;      /* in the process table of the arena; 0: none */
     int exitcode;
     bri_outcome outcome; /* why the function failed */

@@ -323,29 +323,37 @@ static void finish(brood_process *process)
     brood_value_clear(&keywords);
 }
 
-brood_status brood_process_start(brood_process *process)
+static brood_status run_steps(brood_process *process)
 {
     bri_launch launch = {.process = process, .stream = BRP_NO_HANDLE, .lifeline = BRP_NO_HANDLE};
+    BROOD_TRY(begin(process, &launch.deadline));
+    brood_status status = BROOD_OK;
+    if (process->method->prepare != NULL)
+        status = process->method->prepare(&launch);
+    if (status == BROOD_OK)
+        status = launch_one(&launch);
+    if (status == BROOD_OK)
+        status = send_block(&launch);
+    if (status == BROOD_OK)
+        status = bri_start_await_hello(process, launch.deadline);
+    bri_buffer_fini(&launch.block);
+    bri_free(launch.directory);
+    if (status == BROOD_OK)
+        finish(process);
+    else
+        abandon(process);
+    return status;
+}
+
+brood_status brood_process_start(brood_process *process)
+{
     BROOD_TRY(bri_runtime_check("start a process"));
     if (process == NULL)
         return bri_fail(BROOD_EINVALID, "could not start a process: there is none");
     bri_children_cleanup();
-    brood_status status = begin(process, &launch.deadline);
-    if (status == BROOD_OK) {
-        if (process->method->prepare != NULL)
-            status = process->method->prepare(&launch);
-        if (status == BROOD_OK)
-            status = launch_one(&launch);
-        if (status == BROOD_OK)
-            status = send_block(&launch);
-        if (status == BROOD_OK)
-            status = bri_start_await_hello(process, launch.deadline);
-        bri_buffer_fini(&launch.block);
-        bri_free(launch.directory);
-        if (status == BROOD_OK)
-            finish(process);
-        else
-            abandon(process);
-    }
+    brood_status status = run_steps(process);
+    if (status == BROOD_ESTART && process->method->was_late != NULL &&
+        process->method->was_late(process))
+        status = run_steps(process);
     return status == BROOD_OK ? BROOD_OK : bri_fail_within("could not start \"%s\"", process->name);
 }

@@ -39,6 +39,10 @@ typedef struct bri_start_method {
      */
     brood_status (*launch)(bri_launch *launch);
 
+    /* After a start that failed, with no lock held; may be NULL. True when what prepare has found
+     * was at its end already: the start is tried once more. */
+    bool (*was_late)(brood_process *process);
+
     /* What is ready when the child has ended. */
     void (*sentinel)(brood_process *process, brp_watch *watch);
 

@@ -20,9 +20,13 @@
 #include "proc/forkserver.h"
 #include "proc/note.h"
 
+enum { DYING_MS = 1000 };
+
 struct bri_forkserver {
     bri_mutex *lock;        /* for the members below; taken before all other locks */
     brood_process *process; /* NULL: not started */
+    uint32_t number;        /* of the last one that was started: 1, 2, ... */
+    _Atomic uint32_t lost;  /* number of the one that seems to have died; without the lock */
     apr_pool_t *scratch;
     char *directory; /* where it is: where this process was when it started */
 };
@@ -157,8 +161,10 @@ static brood_status start_server_here(struct bri_forkserver *state)
         return BROOD_ENOMEM;
     brood_status status = start_server(&state->process);
     bri_free(status == BROOD_OK ? state->directory : here);
-    if (status == BROOD_OK)
+    if (status == BROOD_OK) {
         state->directory = here;
+        state->number++;
+    }
     return status;
 }
 
@@ -173,10 +179,30 @@ static brood_status find_directory(struct bri_forkserver *state, char **director
 }
 
 /* Its stream ends a moment before the system tells of its end; it says nothing on it once it is
- * ready. */
-static bool is_gone(brood_process *server)
+ * ready. And a child's may end a moment before that one, when the server dies; or because the
+ * server could not fork. */
+static bool is_gone(struct bri_forkserver *state)
 {
-    return !brood_process_is_alive(server) || brp_stream_poll(server->stream, 0) == BROOD_OK;
+    brood_process *server = state->process;
+    bri_deadline until = 0;
+    if (atomic_exchange(&state->lost, 0) == state->number)
+        until = bri_deadline_after(brp_clock_now(), DYING_MS);
+    return !brood_process_is_alive(server) || brp_stream_poll(server->stream, until) == BROOD_OK;
+}
+
+/* The end of a child's status without a word. */
+static void lose_server(const brood_process *process)
+{
+    struct bri_forkserver *state = bri_the_runtime.forkserver;
+    if (state != NULL)
+        atomic_store(&state->lost, process->server);
+}
+
+/* A server that is killed lives on for a moment. */
+static bool was_late(brood_process *process)
+{
+    struct bri_forkserver *state = bri_the_runtime.forkserver;
+    return state != NULL && process->server != 0 && atomic_load(&state->lost) == process->server;
 }
 
 /* Before the start: a server that runs. One that died is replaced. */
@@ -187,7 +213,7 @@ static brood_status prepare(bri_launch *launch)
         BROOD_TRY(make_state(&state));
     bri_mutex_lock(state->lock);
     brood_status status = BROOD_OK;
-    if (state->process != NULL && is_gone(state->process)) {
+    if (state->process != NULL && is_gone(state)) {
         (void)brood_process_kill(state->process);
         (void)brood_process_join(state->process, BROOD_FOREVER);
         brood_process_destroy(state->process);
@@ -270,10 +296,13 @@ static brood_status launch_child(bri_launch *launch)
                         transfer.n, BRP_PASS_MAX - 2);
     BROOD_TRY(brp_stream_pair_one_way(ends));
     launch->process->status = ends[0];
+    launch->process->server = bri_the_runtime.forkserver->number;
     brood_status status = send_request(launch, ends[1], &transfer);
     brp_handle_close(&ends[1]);
-    if (status == BROOD_EEOF)
+    if (status == BROOD_EEOF) {
+        lose_server(launch->process);
         status = bri_fail(BROOD_ESTART, "the forkserver has died");
+    }
     return status;
 }
 
@@ -298,6 +327,7 @@ static brood_status collect(brood_process *process, int *exitcode, bri_deadline 
             code = 255;
         brood_value_clear(&note.value);
     } else {
+        lose_server(process);
         brp_handle_close(&process->lifeline);
     }
     *exitcode = (int)code;
@@ -345,6 +375,7 @@ const bri_start_method bri_start_forkserver = {.number = BROOD_START_FORKSERVER,
                                                .is_supported = brp_can_fork,
                                                .prepare = prepare,
                                                .launch = launch_child,
+                                               .was_late = was_late,
                                                .sentinel = sentinel,
                                                .collect = collect,
                                                .signal = signal_child,

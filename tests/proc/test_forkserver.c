@@ -1,6 +1,10 @@
 /* The forkserver: its preload function, its death, and that it leaves nothing in its children. */
 #include "harness.h"
 
+#ifndef _WIN32
+#include <signal.h>
+#endif
+
 #include "core/runtime.h"
 #include "platform/child.h"
 #include "proc/children.h"
@@ -115,6 +119,32 @@ static void test_children_end_with_their_server_and_the_next_start_has_a_new_one
     assert_int_not_equal(brood_process_pid(find_server()), former);
 }
 
+#ifndef _WIN32
+static void kill_server(void *pid)
+{
+    kill((pid_t) * (int64_t *)pid, SIGKILL);
+}
+#endif
+
+/* Whether the server dies before, while or after it is asked: a stopped one answers nothing. */
+static void test_a_start_does_not_mind_that_the_server_dies_meanwhile(void **state)
+{
+    (void)state;
+    skip_without_fork(__func__);
+#ifndef _WIN32
+    for (int i = 0; i < 20; i++) {
+        bri_thread *killer;
+        int64_t pid = brood_process_pid(find_server());
+        assert_int_equal(kill((pid_t)pid, SIGSTOP), 0);
+        bt_ok(bri_thread_start(&killer, kill_server, &pid));
+        brood_process *process = start(exit_with_preloaded);
+        bri_thread_join(killer);
+        assert_int_equal(bt_join(process), 77);
+        assert_int_not_equal(brood_process_pid(find_server()), pid);
+    }
+#endif
+}
+
 static void test_signals_reach_served_children(void **state)
 {
     (void)state;
@@ -168,5 +198,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_server_starts_with_the_first_child),
         bt_test(test_children_have_what_was_preloaded), bt_test(test_the_server_is_no_active_child),
         bt_test(test_children_end_with_their_server_and_the_next_start_has_a_new_one),
+        bt_test(test_a_start_does_not_mind_that_the_server_dies_meanwhile),
         bt_test(test_signals_reach_served_children), bt_test(test_a_child_without_a_parent_ends));
 }
