@@ -190,8 +190,6 @@ static void destroy_array(void *state)
 static brood_status fill(bri_invocation *call, array *a, const brood_value *initial)
 {
     brood_value list;
-    if (initial == NULL)
-        return BROOD_OK;
     const void *bytes;
     size_t size;
     if (brood_value_kind(initial) == BROOD_BYTES) { /* the items' own bytes */
@@ -241,30 +239,39 @@ static brood_status create_array(bri_invocation *call, void **state)
     return status;
 }
 
-/* array.array(typecode, bytes): the system's byte order is that of both ends. */
+/* What Python calls machine formats: which bytes an item has. All are little-endian here. */
+static const struct {
+    unsigned char size;
+    bool is_signed;
+    char kind; /* i, f, u */
+} formats[] = {{1, false, 'i'}, {1, true, 'i'},  {2, false, 'i'}, {0, false, 0},   {2, true, 'i'},
+               {0, false, 0},   {4, false, 'i'}, {0, false, 0},   {4, true, 'i'},  {0, false, 0},
+               {8, false, 'i'}, {0, false, 0},   {8, true, 'i'},  {0, false, 0},   {4, true, 'f'},
+               {0, false, 0},   {8, true, 'f'},  {0, false, 0},   {2, false, 'u'}, {0, false, 0},
+               {4, false, 'u'}, {0, false, 0}};
+
+enum { FORMATS = sizeof formats / sizeof *formats };
+
+static size_t format_of(const array *a)
+{
+    char kind = a->typecode == 'f' || a->typecode == 'd' ? 'f' : a->typecode == 'u' ? 'u' : 'i';
+    bool is_signed = kind != 'u' && item_types[type_of(a->typecode)].is_signed;
+    size_t i = 0;
+    while (i + 1 < FORMATS && (formats[i].kind != kind || formats[i].size != a->size ||
+                               formats[i].is_signed != is_signed))
+        i++;
+    return i;
+}
+
+/* array._array_reconstructor(array.array, typecode, format, bytes): a long may have another size at
+ * the other end. */
 static brood_value as_value(const array *a, const void *items, size_t count)
 {
     char typecode[2] = {a->typecode, '\0'};
-    if (a->typecode == 'u') { /* its constructor takes a str */
-        array part = *a;
-        part.items = (unsigned char *)(uintptr_t)items;
-        bri_buffer text = {0};
-        for (size_t i = 0; i < count; i++) {
-            char code[4];
-            size_t n =
-                bri_utf8_put(code, (uint32_t)get_bytes(part.items + i * a->size, a->size, false));
-            if (bri_buffer_append(&text, code, n) != BROOD_OK)
-                break;
-        }
-        brood_value made = bri_opaque_call(
-            "array", "array",
-            brood_pack("(st)", typecode, text.length == 0 ? "" : (const char *)text.data,
-                       text.length));
-        bri_buffer_fini(&text);
-        return made;
-    }
-    return bri_opaque_call("array", "array",
-                           brood_pack("(sy)", typecode, count == 0 ? "" : items, count * a->size));
+    return bri_opaque_call("array", "_array_reconstructor",
+                           brood_pack("(vsly)", bri_opaque_global("array", "array"), typecode,
+                                      (int64_t)format_of(a), count == 0 ? "" : items,
+                                      count * a->size));
 }
 
 /* ---- methods ---- */
@@ -296,29 +303,72 @@ static brood_status array_getitem(bri_invocation *call)
     return bri_return(call, slice);
 }
 
-/* The items of an array.array in a request: (typecode, bytes or list), in one of its two forms. */
+/* Items in some machine's format as values. */
+static brood_status read_format(bri_invocation *call, int64_t code, const unsigned char *bytes,
+                                size_t size, brood_value *list)
+{
+    size_t i = code >= 0 && code < FORMATS ? (size_t)code : 3;
+    if (formats[i].kind == 0 || size % formats[i].size != 0)
+        return bri_raise(call, "ValueError", "this server cannot read such an array");
+    char typecode = formats[i].kind == 'u' ? 'u' : formats[i].size == 4 ? 'f' : 'd';
+    array view = {.typecode = typecode, .size = formats[i].size};
+    brood_status status = BROOD_OK;
+    *list = brood_list();
+    for (size_t at = 0; at < size && status == BROOD_OK; at += formats[i].size) {
+        uint64_t bits = get_bytes(bytes + at, formats[i].size, formats[i].is_signed);
+        if (formats[i].kind == 'i') {
+            status = brood_append(list, formats[i].is_signed ? brood_int((int64_t)bits)
+                                                             : brood_uint(bits));
+        } else {
+            view.items = (unsigned char *)(uintptr_t)(bytes + at);
+            status = brood_append(list, get_item(&view, 0));
+        }
+    }
+    if (status != BROOD_OK)
+        brood_value_clear(list);
+    return status;
+}
+
+/* The typecode and the items of an array.array in a request, in one of its two forms. */
+static brood_status open_parts(bri_invocation *call, const bri_opaque_parts *parts, char *typecode,
+                               brood_value *list)
+{
+    const char *code;
+    const brood_value *items;
+    const void *bytes;
+    size_t size;
+    int64_t format;
+    if (strcmp(parts->name, "_array_reconstructor") == 0) {
+        BROOD_TRY(brood_unpack(&parts->arguments, "(xsiy)", &code, &format, &bytes, &size));
+        *typecode = code[0];
+        return read_format(call, format, bytes, size, list);
+    }
+    BROOD_TRY(brood_unpack(&parts->arguments, "(sv)", &code, &items));
+    *typecode = code[0];
+    if (brood_value_kind(items) == BROOD_BYTES) /* as managers.py writes it: of its own machine */
+        return brood_value_copy(items, list);
+    return bri_list_of(call, items, list);
+}
+
 static brood_status open_array(bri_invocation *call, const brood_value *value, array *out)
 {
     bri_opaque_parts parts;
-    const brood_value *items = NULL;
-    const char *typecode = NULL;
+    brood_value list = {0};
     *out = (array){0};
     if (brood_value_kind(value) != BROOD_OPAQUE || bri_opaque_open(value, &parts) != BROOD_OK)
         return bri_raise(call, "TypeError", "can only assign array (not \"%s\") to array slice",
                          bri_type_name(value));
-    brood_status status = BROOD_OK;
-    if (strcmp(parts.name, "_array_reconstructor") == 0)
-        status = brood_unpack(&parts.arguments, "(xsxv)", &typecode, &items);
-    else
-        status = brood_unpack(&parts.arguments, "(sv)", &typecode, &items);
-    if (status == BROOD_OK && strcmp(parts.module, "array") == 0 && type_of(typecode[0]) != TYPES) {
-        out->typecode = typecode[0];
-        out->size = item_types[type_of(typecode[0])].size;
-        status = fill(call, out, items);
+    brood_status status = strcmp(parts.module, "array") == 0 && parts.form == BRI_OPAQUE_CALL
+                              ? open_parts(call, &parts, &out->typecode, &list)
+                              : BROOD_ETYPE;
+    bri_opaque_close(&parts);
+    if (status == BROOD_OK && type_of(out->typecode) != TYPES) {
+        out->size = item_types[type_of(out->typecode)].size;
+        status = fill(call, out, &list);
     } else {
         status = bri_raise(call, "TypeError", "can only assign array to array slice");
     }
-    bri_opaque_close(&parts);
+    brood_value_clear(&list);
     return status;
 }
 
