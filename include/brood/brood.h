@@ -24,6 +24,7 @@
 #include <brood/rlock.h>
 #include <brood/semaphore.h>
 #include <brood/shared_memory.h>
+#include <brood/socket.h>
 #include <brood/status.h>
 #include <brood/time.h>
 #include <brood/value.h>

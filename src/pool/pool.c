@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "platform/clock.h"
+#include "pool/socket.h"
 #include "pool/worker.h"
 #include "proc/children.h"
 
@@ -79,6 +80,7 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 static void disown_pools(void)
 {
     bri_hub_after_fork();
+    bri_sockets_after_fork();
     all_pools.list = NULL; /* another thread may have held it */
     (void)bri_mutex_create(&all_pools.list);
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
@@ -100,10 +102,16 @@ static void end_pools(void)
     for (; pool != NULL; pool = pool->next)
         if (!pool->inherited && brood_pool_terminate(pool) == BROOD_OK)
             brood_pool_join(pool, DESTROY_TIME);
+    bri_sockets_stop();
 }
 
 static const bri_hooks hooks = {
     .name = "pool", .before_exit = end_pools, .after_fork_child = disown_pools};
+
+brood_status bri_pool_hook(void)
+{
+    return bri_runtime_hook(&hooks);
+}
 
 static void list_pool(brood_pool *pool)
 {
@@ -153,6 +161,7 @@ brood_status bri_pool_start(void)
 {
     bri_the_runtime.pools = &all_pools;
     BROOD_TRY(bri_hub_start());
+    BROOD_TRY(bri_sockets_start());
     if (all_pools.list == NULL)
         BROOD_TRY(bri_mutex_create(&all_pools.list));
     BROOD_TRY(bri_shared_class_add(&bri_pool_class));
@@ -260,7 +269,7 @@ static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
     pool->forks =
         (options->method != BROOD_START_DEFAULT ? options->method : brood_get_start_method()) ==
         BROOD_START_FORK;
-    BROOD_TRY(bri_runtime_hook(&hooks));
+    BROOD_TRY(bri_pool_hook());
     BROOD_TRY(set_initializer(pool, options));
     BROOD_TRY(bri_arena_get(&pool->arena));
     uint32_t room = room_for(pool, options);
