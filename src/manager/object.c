@@ -83,7 +83,7 @@ static brood_status take_slot(bri_server *server, size_t *slot)
 brood_status bri_managed_add(bri_server *server, const bri_managed_type *type, void *state,
                              bri_managed **object)
 {
-    size_t slot;
+    size_t slot = 0;
     bri_managed *made = bri_calloc(1, sizeof *made);
     brood_status status = made == NULL ? BROOD_ENOMEM : take_slot(server, &slot);
     if (status != BROOD_OK) {

@@ -176,7 +176,7 @@ static brood_status semaphore_acquire(bri_invocation *call)
 {
     semaphore *sem = call->state;
     bri_deadline deadline;
-    bool wait;
+    bool wait = false;
     BROOD_TRY(bri_acquire_arguments(call, &deadline, &wait));
     if (sem->free > 0) {
         BROOD_TRY(note_taken(call->object, sem, call->session->client));
@@ -296,7 +296,7 @@ static void give_rlock(bri_managed *object, bri_rlock *lock)
 brood_status bri_rlock_acquire(bri_invocation *call, bri_rlock *lock)
 {
     bri_deadline deadline;
-    bool wait;
+    bool wait = false;
     BROOD_TRY(bri_acquire_arguments(call, &deadline, &wait));
     if (lock->owner == NULL || lock->owner == call->session) {
         lock->owner = call->session;

@@ -36,7 +36,7 @@ static brood_status find_engine(const char *name, const bri_engine **engine)
 brood_status brood_executor_create(brood_executor **executor, const brood_executor_options *options)
 {
     brood_executor_options chosen = {0};
-    const bri_engine *engine;
+    const bri_engine *engine = NULL;
     if (options != NULL)
         chosen = *options;
     brood_status status = bri_runtime_check("make an executor");

@@ -349,7 +349,7 @@ brood_status brood_barrier_wait(brood_barrier *barrier, brood_ms timeout, uint32
 {
     BROOD_TRY(bri_shared_check(barrier, "wait at a barrier"));
     barrier_body *body = body_of(barrier);
-    uint32_t before;
+    uint32_t before = 0;
     if (timeout < 0 && body->timeout > 0)
         timeout = body->timeout;
     bri_deadline deadline = bri_deadline_from_now(timeout);

@@ -54,7 +54,7 @@ static const void *bytes_of(const brood_value *value, size_t *size)
 /* Python's rule, for the bytes: there a str of other characters than ASCII may find no room. */
 static uint64_t room_for(const brood_value *value)
 {
-    size_t size;
+    size_t size = 0;
     return bytes_of(value, &size) == NULL ? CELL : CELL * (size / CELL + 1);
 }
 
@@ -78,7 +78,7 @@ static brood_status check_item(const brood_value *value)
 static void write_format(unsigned char *format, const brood_value *value, uint64_t room)
 {
     char text[24];
-    size_t size;
+    size_t size = 0;
     if (bytes_of(value, &size) != NULL)
         snprintf(text, sizeof text, "%llus", (unsigned long long)room);
     else
@@ -93,7 +93,7 @@ static void write_format(unsigned char *format, const brood_value *value, uint64
 
 static void write_content(unsigned char *at, const brood_value *value, uint64_t room)
 {
-    size_t size;
+    size_t size = 0;
     const void *bytes = bytes_of(value, &size);
     memset(at, 0, (size_t)room);
     if (bytes != NULL)
@@ -193,7 +193,7 @@ static void write_all(brood_shareable_list *list, const brood_value *items)
 static brood_status create_list(brood_shareable_list **list, const char *name,
                                 const brood_value *items, brood_lifetime lifetime)
 {
-    uint64_t size;
+    uint64_t size = 0;
     brood_shared_memory *memory;
     if (measure(items, &size) != BROOD_OK)
         return bri_fail_within("could not create a shareable list");
@@ -314,8 +314,8 @@ static brood_value read_bytes(const unsigned char *at, const char *format, uint6
 brood_status brood_shareable_list_get(brood_shareable_list *list, size_t position,
                                       brood_value *value)
 {
-    unsigned char *at;
-    uint64_t room;
+    unsigned char *at = NULL;
+    uint64_t room = 0;
     char format[CELL + 1] = {0};
     brood_value made;
     BROOD_TRY(find_item(list, position, "read an item of a shareable list", &at, &room));
@@ -343,9 +343,9 @@ brood_status brood_shareable_list_get(brood_shareable_list *list, size_t positio
 static brood_status set_item(brood_shareable_list *list, size_t position, const brood_value *value)
 {
     static const char what[] = "write an item of a shareable list";
-    unsigned char *at;
-    uint64_t room;
-    size_t size;
+    unsigned char *at = NULL;
+    uint64_t room = 0;
+    size_t size = 0;
     BROOD_TRY(find_item(list, position, what, &at, &room));
     BROOD_TRY(bri_value_check(value));
     if (check_item(value) != BROOD_OK)
