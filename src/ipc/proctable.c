@@ -202,10 +202,12 @@ static void sweep_slot(bri_arena *arena, bri_owner dead)
     BRI_KILL_POINT("sweep-end");
 }
 
-/* Under the latch. */
+/* Under the latch. Again while somebody was declared dead meanwhile, maybe by this very thread. */
 static void sweep_all(bri_arena *arena)
 {
+    uint32_t deaths;
     do {
+        deaths = atomic_load(&arena->head->deaths);
         uint32_t n = atomic_load(&arena->head->n_slots);
         for (uint32_t i = FIRST_SLOT; i < n; i++) {
             bri_slot *slot = bri_slot_at(arena, i);
@@ -213,13 +215,24 @@ static void sweep_all(bri_arena *arena)
             if (state_of(life) == BRI_SLOT_DEAD)
                 sweep_slot(arena, owner_of(i, life));
         }
-    } while (declare_descendants(arena));
+    } while (declare_descendants(arena) || atomic_load(&arena->head->deaths) != deaths);
 }
+
+/* A sweeper may have to wait for a latch of one who is dead too, and find that out by itself: then
+ * it declares that death inside of its sweep. */
+static _Thread_local bool has_table;
 
 static void lock_table(bri_arena *arena)
 {
     bri_spin_place place = 0;
     bri_latch_lock(&arena->head->table_latch, arena->me, &place, BRI_NEVER);
+    has_table = true;
+}
+
+static void unlock_table(bri_arena *arena)
+{
+    has_table = false;
+    bri_latch_unlock(&arena->head->table_latch);
 }
 
 void bri_proctable_died(bri_owner dead)
@@ -231,9 +244,11 @@ void bri_proctable_died(bri_owner dead)
     declare(arena, dead);
     /* First of all those who can go on now, this process's wait for the latch among them. */
     bri_unpark_everybody(arena);
+    if (has_table)
+        return;
     lock_table(arena);
     sweep_all(arena);
-    bri_latch_unlock(&arena->head->table_latch);
+    unlock_table(arena);
     bri_unpark_everybody(arena);
 }
 
@@ -289,7 +304,7 @@ brood_status bri_proctable_claim(bri_owner *child)
     brood_status status = find_free(arena, &slot);
     if (status == BROOD_OK)
         *child = claim_slot(arena, slot);
-    bri_latch_unlock(&arena->head->table_latch);
+    unlock_table(arena);
     return status;
 }
 

@@ -162,6 +162,23 @@ static void test_a_real_child_has_a_slot_until_it_is_collected(void **state)
     brood_queue_destroy(queue);
 }
 
+/* Two die at once, one of them with a latch that the sweep of the other needs; nobody else tells.
+ */
+static void test_a_sweep_finds_by_itself_that_a_latch_is_a_dead_ones(void **state)
+{
+    (void)state;
+    bri_owner holder = pretend_dead(), other = pretend_dead();
+    bri_arena *arena = bri_the_runtime.arena;
+    atomic_store(&arena->head->shared_latch, holder);
+    bri_proctable_died(other);
+    assert_true(bri_owner_is_dead(other));
+    assert_true(bri_owner_is_dead(holder));
+    assert_int_equal(atomic_load(&arena->head->shared_latch) & BRI_OWNER_MASK, 0);
+    assert_int_equal(atomic_load(&bri_slot_at(arena, bri_owner_slot(holder))->life) & 3,
+                     BRI_SLOT_FREE);
+    assert_int_equal(atomic_load(&arena->head->table_latch), 0);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv, bt_test(test_this_process_lives),
@@ -171,5 +188,6 @@ int main(int argc, char **argv)
                    bt_test(test_death_is_declared_once), bt_test(test_who_asks_finds_the_dead),
                    bt_test(test_the_dead_take_their_children_along),
                    bt_test(test_too_many_processes_are_refused),
-                   bt_test(test_a_real_child_has_a_slot_until_it_is_collected));
+                   bt_test(test_a_real_child_has_a_slot_until_it_is_collected),
+                   bt_test(test_a_sweep_finds_by_itself_that_a_latch_is_a_dead_ones));
 }
