@@ -12,11 +12,15 @@
 #ifdef _WIN32
 #include <winsock2.h>
 #include <ws2tcpip.h>
+typedef SOCKET system_socket;
+typedef int io_size; /* of send and recv */
 #else
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+typedef int system_socket;
+typedef size_t io_size;
 #endif
 
 static inline void start_sockets(void)
@@ -30,9 +34,9 @@ static inline void start_sockets(void)
 static inline void close_socket(intptr_t socket_)
 {
 #ifdef _WIN32
-    closesocket((SOCKET)socket_);
+    closesocket((system_socket)socket_);
 #else
-    close((int)socket_);
+    close((system_socket)socket_);
 #endif
 }
 
@@ -53,16 +57,16 @@ static inline intptr_t listen_on(int *port)
     socklen_t size = sizeof address;
     intptr_t made = (intptr_t)socket(AF_INET, SOCK_STREAM, 0);
     EXPECT(made >= 0);
-    EXPECT(bind((int)made, (struct sockaddr *)&address, size) == 0);
-    EXPECT(listen((int)made, 16) == 0);
-    EXPECT(getsockname((int)made, (struct sockaddr *)&address, &size) == 0);
+    EXPECT(bind((system_socket)made, (struct sockaddr *)&address, size) == 0);
+    EXPECT(listen((system_socket)made, 16) == 0);
+    EXPECT(getsockname((system_socket)made, (struct sockaddr *)&address, &size) == 0);
     *port = ntohs(address.sin_port);
     return made;
 }
 
 static inline intptr_t accept_client(intptr_t server)
 {
-    intptr_t client = (intptr_t)accept((int)server, NULL, NULL);
+    intptr_t client = (intptr_t)accept((system_socket)server, NULL, NULL);
     EXPECT(client >= 0);
     return client;
 }
@@ -72,14 +76,14 @@ static inline intptr_t connect_to(int port)
     struct sockaddr_in address = loopback(port);
     intptr_t made = (intptr_t)socket(AF_INET, SOCK_STREAM, 0);
     EXPECT(made >= 0);
-    EXPECT(connect((int)made, (struct sockaddr *)&address, sizeof address) == 0);
+    EXPECT(connect((system_socket)made, (struct sockaddr *)&address, sizeof address) == 0);
     return made;
 }
 
 static inline bool send_all(intptr_t to, const char *data, size_t size)
 {
     for (size_t sent = 0; sent < size;) {
-        long n = (long)send((int)to, data + sent, (unsigned)(size - sent), 0);
+        long n = (long)send((system_socket)to, data + sent, (io_size)(size - sent), 0);
         if (n <= 0)
             return false;
         sent += (size_t)n;
@@ -90,7 +94,7 @@ static inline bool send_all(intptr_t to, const char *data, size_t size)
 /* Up to `room` bytes; 0 at the end. */
 static inline size_t receive_some(intptr_t from, char *data, size_t room)
 {
-    long n = (long)recv((int)from, data, (unsigned)room, 0);
+    long n = (long)recv((system_socket)from, data, (io_size)room, 0);
     return n < 0 ? 0 : (size_t)n;
 }
 
