@@ -124,7 +124,7 @@ static brood_status put(bri_invocation *call, const brood_value *item, const bro
 {
     queue *q = call->state;
     bri_deadline deadline;
-    bool wait;
+    bool wait = false;
     BROOD_TRY(block_arguments(call, block, timeout, &deadline, &wait));
     if (!is_full(q))
         return deliver(q, bri_move_argument(item));
@@ -175,7 +175,7 @@ static brood_status get(bri_invocation *call, const brood_value *block, const br
 {
     queue *q = call->state;
     bri_deadline deadline;
-    bool wait;
+    bool wait = false;
     BROOD_TRY(block_arguments(call, block, timeout, &deadline, &wait));
     if (q->count != 0) {
         BROOD_TRY(bri_return(call, shift(q)));
