@@ -106,7 +106,10 @@ static void write_note(bri_arena *arena, bri_holder *holder, uint64_t note)
 static bool clear_if(_Atomic uint64_t *place, uint64_t block)
 {
     uint64_t note = atomic_load(place);
-    return note != 0 && block_of(note) == block && atomic_compare_exchange_strong(place, &note, 0);
+    if (note == 0 || block_of(note) != block)
+        return false;
+    BRI_KILL_POINT("parcel-note-found");
+    return atomic_compare_exchange_strong(place, &note, 0);
 }
 
 static void clear_note(bri_arena *arena, bri_holder *holder, uint64_t block)

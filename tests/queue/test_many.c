@@ -4,7 +4,10 @@
 #include "kills.h"
 
 #include "base/memory.h"
+#include "core/killpoint.h"
+#include "core/thread.h"
 #include "ipc/arena.h"
+#include "queue/local.h"
 
 /* ---- batches ---- */
 
@@ -266,6 +269,61 @@ static void test_out_of_memory_loses_no_message_that_is_peeked_at(void **state)
     brood_queue_destroy(queue);
 }
 
+/* ---- threads ---- */
+
+enum { LONG_ONES = 40, LONG = 5000, MEET_MS = 20 };
+
+static _Atomic uint32_t found;
+
+static bool has_other_come(void *context)
+{
+    return atomic_load(&found) > *(uint32_t *)context + 1;
+}
+
+/* Two threads that have found the note of the same block go on together, if they meet at all. */
+static void meet(const char *point)
+{
+    if (strcmp(point, "parcel-note-found") != 0)
+        return;
+    uint32_t mine = atomic_fetch_add(&found, 1);
+    if (mine % 2 == 0)
+        (void)bt_await(has_other_come, &mine, MEET_MS);
+}
+
+static void put_long_ones(void *context)
+{
+    static char bytes[LONG];
+    for (int i = 0; i < LONG_ONES; i++)
+        if (brood_queue_put_bytes(context, bytes, sizeof bytes, 20000) != BROOD_OK)
+            return;
+}
+
+/* One thread still forgets a block when the other has it already: each forgets one note of two. */
+static void test_threads_leave_no_notes_of_blocks_behind(void **state)
+{
+    (void)state;
+    static char bytes[LONG];
+    uint64_t used = bt_arena_used();
+    brood_queue *queue;
+    bri_thread *thread;
+    size_t size;
+    bt_ok(brood_queue_create(&queue, &(brood_queue_options){.maxsize = 2}));
+    bri_kill_watch(meet);
+    bt_ok(bri_thread_start(&thread, put_long_ones, queue));
+    for (int i = 0; i < LONG_ONES; i++)
+        bt_ok(brood_queue_get_bytes_into(queue, bytes, sizeof bytes, &size, 20000));
+    bri_thread_join(thread);
+    bri_kill_watch(NULL);
+    assert_int_equal(atomic_load(&queue->shared.holder->loose[0]), 0);
+    uint64_t offset = atomic_load(&queue->shared.holder->loose[1]);
+    const _Atomic uint64_t *words =
+        offset == 0 ? NULL : bri_arena_at(bri_the_runtime.arena, offset);
+    for (int i = 0; words != NULL && i < 30; i++) /* the link and the notes */
+        assert_int_equal(atomic_load(&words[i]), 0);
+    brood_queue_destroy(queue);
+    assert_true(bt_arena_used() <= used + 64);
+}
+
 /* ---- larger than 4 GiB ---- */
 
 #define HUGE_SIZE ((UINT64_C(4) << 30) + 100)
@@ -312,7 +370,7 @@ static void test_a_message_may_have_more_than_4_gib(void **state)
 
 /* ---- kills ---- */
 
-enum { ROUNDS = 6, EACH = 10, MESSAGES = ROUNDS * EACH, LONG = 5000 };
+enum { ROUNDS = 6, EACH = 10, MESSAGES = ROUNDS * EACH };
 
 typedef struct kill_state {
     brood_queue *queue;
@@ -449,6 +507,7 @@ int main(int argc, char **argv)
         bt_test(test_whatever_was_put_can_be_peeked_at),
         bt_test(test_reserved_memory_is_checked_and_kept_on_failure),
         bt_test(test_out_of_memory_loses_no_message_that_is_peeked_at),
+        bt_test(test_threads_leave_no_notes_of_blocks_behind),
         bt_test(test_a_message_may_have_more_than_4_gib),
         bt_test(test_a_putter_of_many_that_is_killed_harms_nobody),
         bt_test(test_a_getter_of_many_that_is_killed_harms_nobody));
