@@ -102,7 +102,6 @@ static void end_pools(void)
     for (; pool != NULL; pool = pool->next)
         if (!pool->inherited && brood_pool_terminate(pool) == BROOD_OK)
             brood_pool_join(pool, DESTROY_TIME);
-    bri_sockets_stop();
 }
 
 static const bri_hooks hooks = {

@@ -32,6 +32,8 @@ typedef struct ticket {
     struct ticket *next;
 } ticket;
 
+/* Its thread lasts as long as the process. It is not ended at exit: libcrypto has cleaned up by
+ * then, and would no longer free what it keeps for a thread. */
 static struct {
     bri_mutex *mutex;
     brood_listener *listener; /* NULL: nothing was sent yet */
@@ -158,18 +160,6 @@ static void forget_tickets(void)
         bri_free(sharer.first);
         sharer.first = next;
     }
-}
-
-void bri_sockets_stop(void)
-{
-    if (sharer.listener == NULL)
-        return;
-    brood_listener_shutdown(sharer.listener);
-    bri_thread_join(sharer.thread);
-    brood_listener_close(sharer.listener);
-    sharer.listener = NULL;
-    sharer.thread = NULL;
-    forget_tickets();
 }
 
 void bri_sockets_after_fork(void)

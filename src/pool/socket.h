@@ -12,7 +12,4 @@ brood_status bri_sockets_start(void);
 /* In the child of a fork: forgets the sharer, which is its parent's. */
 void bri_sockets_after_fork(void);
 
-/* At the end: nobody can fetch a socket any more. */
-void bri_sockets_stop(void);
-
 #endif /* BRI_SOCKET_H */
