@@ -36,9 +36,9 @@ typedef struct bri_slot {
      * more. Who changes the 0 has decided whether the child lives. */
     _Atomic uint64_t pid;
     _Atomic uint64_t start_time;
-    _Atomic uint32_t ended;   /* it has begun to exit in order */
-    _Atomic uint64_t holders; /* offset of the first holder record; only the process itself adds,
-                                 only a sweep takes away */
+    _Atomic uint32_t ended;    /* it has begun to exit in order */
+    _Atomic uint64_t holders;  /* offset of the first holder record; only the process itself adds,
+                                  only a sweep takes away */
     _Atomic uint32_t doorbell; /* rung for those of the process who watch objects: ipc/watch.h */
 } bri_slot;
 

@@ -112,6 +112,7 @@ static brood_status foreign_proxy(void *context, const char *name, const brood_v
 
 /* Sends a request and receives the reply. The connection is broken when it fails with anything but
  * a failure to write the value. */
+// NOLINTNEXTLINE(readability-function-size)
 static brood_status exchange(brood_manager *manager, brood_connection *connection,
                              bri_buffer *scratch, const char *ident, const char *name,
                              const brood_value *args, const brood_value *kwds, brood_ms timeout,

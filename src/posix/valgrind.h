@@ -3,8 +3,9 @@
  *
  * When a program ends valgrind looks for leaks in all memory that can be written, and for addresses
  * without memory behind them each word costs it a signal: hours for the reserve of one section. So
- * before the end that part of each section is made inaccessible, for valgrind skips such. (Read-only
- * would not do: valgrind searches that for debug information.) Without valgrind nothing is done.
+ * before the end that part of each section is made inaccessible, for valgrind skips such.
+ * (Read-only would not do: valgrind searches that for debug information.) Without valgrind nothing
+ * is done.
  */
 #ifndef BRP_POSIX_VALGRIND_H
 #define BRP_POSIX_VALGRIND_H

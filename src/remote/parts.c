@@ -8,10 +8,6 @@
 #include "sync/sync.h"
 
 const bri_part bri_parts[] = {
-    {"ipc", bri_ipc_start},
-    {"sync", bri_sync_start},
-    {"queue", bri_queue_start},
-    {"pool", bri_pool_start},
-    {"manager", bri_manager_start},
-    {NULL, NULL},
+    {"ipc", bri_ipc_start},   {"sync", bri_sync_start},       {"queue", bri_queue_start},
+    {"pool", bri_pool_start}, {"manager", bri_manager_start}, {NULL, NULL},
 };

@@ -27,7 +27,7 @@ static brood_manager_server *the_server;
 static void end_server(int number)
 {
     (void)number;
-    brood_manager_server_stop(the_server);
+    brood_manager_server_stop(the_server); // NOLINT(bugprone-signal-handler,cert-sig30-c)
 }
 
 static int help(void)
