@@ -110,6 +110,5 @@ bool bt_is_windows(void);
  * it). */
 bool bt_has_address_sanitizer(void);
 bool bt_has_thread_sanitizer(void);
-#define bt_skip_nested_fork() ((void)0) /* nothing is in its way any more */
 
 #endif /* BT_HARNESS_H */

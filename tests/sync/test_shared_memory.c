@@ -297,7 +297,6 @@ static brood_status start_a_maker(brood_call *call)
 static void test_nothing_is_left_of_a_killed_tree(void **state)
 {
     (void)state;
-    bt_skip_nested_fork();
     for (int lifetime = BROOD_LIFETIME_OWNER; lifetime <= BROOD_LIFETIME_HOLDERS; lifetime++) {
         char name[32];
         snprintf(name, sizeof name, "%s", fresh_name());
