@@ -21,6 +21,7 @@ struct bri_watchers {
     waiter *first;
     brp_poller *idle; /* where the helper sleeps while there are no waiters; NULL: no helper */
     bri_thread *helper;
+    _Atomic uint32_t *bell; /* this process's doorbell, while there is a helper */
     atomic_bool stopping;
 };
 
@@ -120,7 +121,7 @@ static void help(void *context)
     while (!atomic_load(&all->stopping)) {
         bri_gate_enter();
         bri_parking_look(&parking);
-        uint32_t seen = atomic_load(doorbell());
+        uint32_t seen = atomic_load(all->bell);
         bool any = wake_waiters(all);
         brp_poller *idle = all->idle;
         bri_gate_leave();
@@ -133,7 +134,7 @@ static void help(void *context)
         }
         if (atomic_load(&all->stopping))
             return;
-        if (bri_park(&parking, doorbell(), seen) == BRI_PARK_SLICE) {
+        if (bri_park(&parking, all->bell, seen) == BRI_PARK_SLICE) {
             bri_gate_enter();
             bri_proctable_look_sometimes();
             bri_gate_leave();
@@ -204,6 +205,7 @@ static brood_status start_helper(struct bri_watchers *all)
         return BROOD_OK;
     if (all->idle == NULL)
         BROOD_TRY(brp_poller_create(&all->idle));
+    all->bell = doorbell();
     return bri_thread_start(&all->helper, help, all);
 }
 

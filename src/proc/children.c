@@ -268,20 +268,22 @@ static void run_supervisor(void *context)
 {
     (void)context;
     struct bri_children *all = children();
-    bool stop = false;
+    bool stopping = false, stop = false;
     bri_children_lock();
     all->supervisor_id = brp_thread_id();
     bri_children_unlock();
     while (!stop) {
         uint64_t keys[EVENTS];
         size_t n = 0;
-        (void)brp_poller_wait(all->poller, keys, EVENTS, &n, BRI_NEVER);
+        (void)brp_poller_wait(all->poller, keys, EVENTS, &n, stopping ? 0 : BRI_NEVER);
         bri_gate_enter();
         bri_children_lock();
         for (size_t i = 0; i < n; i++)
             handle_event((brood_process *)(uintptr_t)keys[i]);
         tell_due();
-        stop = all->stopping;
+        stopping = all->stopping;
+        stop =
+            stopping && (n == 0 || all->n_supervised == 0); /* all ends that are there are seen */
         bri_children_unlock();
         bri_gate_leave();
     }

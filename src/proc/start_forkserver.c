@@ -25,6 +25,7 @@ enum { DYING_MS = 1000 };
 struct bri_forkserver {
     bri_mutex *lock;        /* for the members below; taken before all other locks */
     brood_process *process; /* NULL: not started */
+    brp_handle stream;      /* to it: not in the process object, whose end closes it at any time */
     uint32_t number;        /* of the last one that was started: 1, 2, ... */
     _Atomic uint32_t lost;  /* number of the one that seems to have died; without the lock */
     apr_pool_t *scratch;
@@ -109,6 +110,8 @@ static brood_status start_server(brood_process **server)
 
 static void after_fork_child(void)
 {
+    if (bri_the_runtime.forkserver != NULL)
+        brp_handle_close(&bri_the_runtime.forkserver->stream);
     bri_the_runtime.forkserver = NULL; /* it is the parent's */
 }
 
@@ -127,6 +130,7 @@ static brood_status make_state(struct bri_forkserver **state)
     struct bri_forkserver *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;
+    made->stream = BRP_NO_HANDLE;
     brood_status status = bri_mutex_create(&made->lock);
     if (status == BROOD_OK && apr_pool_create(&made->scratch, NULL) != APR_SUCCESS)
         status = bri_fail(BROOD_ENOMEM, "could not make a memory pool");
@@ -162,6 +166,8 @@ static brood_status start_server_here(struct bri_forkserver *state)
     brood_status status = start_server(&state->process);
     bri_free(status == BROOD_OK ? state->directory : here);
     if (status == BROOD_OK) {
+        state->stream = state->process->stream;
+        state->process->stream = BRP_NO_HANDLE;
         state->directory = here;
         state->number++;
     }
@@ -187,7 +193,7 @@ static bool is_gone(struct bri_forkserver *state)
     bri_deadline until = 0;
     if (atomic_exchange(&state->lost, 0) == state->number)
         until = bri_deadline_after(brp_clock_now(), DYING_MS);
-    return !brood_process_is_alive(server) || brp_stream_poll(server->stream, until) == BROOD_OK;
+    return !brood_process_is_alive(server) || brp_stream_poll(state->stream, until) == BROOD_OK;
 }
 
 /* The end of a child's status without a word. */
@@ -217,6 +223,7 @@ static brood_status prepare(bri_launch *launch)
         (void)brood_process_kill(state->process);
         (void)brood_process_join(state->process, BROOD_FOREVER);
         brood_process_destroy(state->process);
+        brp_handle_close(&state->stream);
         state->process = NULL;
     }
     if (state->process == NULL)
@@ -272,7 +279,7 @@ brood_status brood_set_forkserver_preload(brood_function function, brood_value a
 static brood_status send_request(bri_launch *launch, brp_handle status_end,
                                  const struct bri_transfer *transfer)
 {
-    const brood_process *server = bri_the_runtime.forkserver->process;
+    const struct bri_forkserver *server = bri_the_runtime.forkserver;
     brp_handle handles[2 + BRI_TRANSFER_MAX];
     bri_fork_request request = {.n_handles = (uint32_t)(2 + transfer->n)};
     size_t written;
@@ -283,7 +290,8 @@ static brood_status send_request(bri_launch *launch, brp_handle status_end,
         handles[2 + i] = transfer->handles[i];
     brp_bytes part = {&request, sizeof request};
     BROOD_TRY(brp_stream_write_all(server->stream, &part, 1, &written, launch->deadline));
-    return brp_pass_send(server->stream, server->pid, handles, request.n_handles, launch->deadline);
+    return brp_pass_send(server->stream, server->process->pid, handles, request.n_handles,
+                         launch->deadline);
 }
 
 static brood_status launch_child(bri_launch *launch)
