@@ -3,16 +3,10 @@
 
 set(BROOD_START_METHODS spawn fork forkserver)
 
-# Seconds. A sanitizer makes everything several times slower.
+# Seconds. A sanitizer makes everything several times slower; Wine takes forty times as long to start a process.
 set(BROOD_TEST_TIMEOUT 60)
-if(BROOD_SANITIZE)
+if(BROOD_SANITIZE OR CMAKE_CROSSCOMPILING)
   set(BROOD_TEST_TIMEOUT 180)
-endif()
-
-# What is slower by its nature has longer: Wine takes forty times as long to start a process.
-set(BROOD_TEST_SECONDS 60)
-if(CMAKE_CROSSCOMPILING)
-  set(BROOD_TEST_SECONDS 180)
 endif()
 
 # brood_test(<name> <command…>): the limits and the skip code that all tests share.
