@@ -35,12 +35,13 @@ brood_status brp_poller_create(brp_poller **poller)
     made->room = 16;
     made->fds = bri_calloc(made->room, sizeof *made->fds);
     made->keys = bri_calloc(made->room, sizeof *made->keys);
+    made->waited = bri_calloc(made->room, sizeof *made->waited);
+    made->waited_room = made->room;
     made->wake = -1;
     pthread_mutex_init(&made->lock, NULL);
-    if (made->fds == NULL || made->keys == NULL || brp_make_pipe(ends) != 0) {
-        brood_status status = made->fds == NULL || made->keys == NULL
-                                  ? BROOD_ENOMEM
-                                  : brp_fail(errno, "could not make a poller");
+    bool has_room = made->fds != NULL && made->keys != NULL && made->waited != NULL;
+    if (!has_room || brp_make_pipe(ends) != 0) {
+        brood_status status = has_room ? brp_fail(errno, "could not make a poller") : BROOD_ENOMEM;
         brp_poller_destroy(made);
         return status;
     }
