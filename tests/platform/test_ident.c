@@ -59,14 +59,26 @@ static void tell_thread(void *context)
     fact->count = brp_thread_count();
 }
 
+/* A thread that was joined may be counted for a moment: the system takes it out after it has told.
+ */
+static int count_without_the_ended(int most)
+{
+    bri_deadline until = pt_in(1000);
+    int n;
+    while ((n = brp_thread_count()) > most && brp_clock_now() < until)
+        ;
+    return n;
+}
+
 static void test_threads_are_counted_and_told_apart(void **state)
 {
     (void)state;
     thread_fact fact = {0};
     pt_thread thread;
+    int first = brp_thread_count();
     pt_thread_start(&thread, tell_thread, &fact); /* a sanitizer starts its own with the first */
     pt_thread_join(&thread);
-    int before = brp_thread_count();
+    int before = count_without_the_ended(first);
     pt_thread_start(&thread, tell_thread, &fact);
     pt_thread_join(&thread);
     assert_true(fact.id != brp_thread_id());
@@ -85,8 +97,8 @@ static void test_helpers_of_the_platform_are_not_counted(void **state)
     int between = brp_thread_count();
     brp_handle_close(&child.report);
     assert_int_equal(pt_join(&child), 0);
-    if (!PT_IS_WINDOWS) /* the system's own pools of threads come and go there */
-        assert_int_equal(between, before);
+    if (!PT_IS_WINDOWS)                 /* the system's own pools of threads come and go there */
+        assert_true(between <= before); /* before: maybe with one of a former test that ends */
 }
 
 static void test_random_bytes_differ_and_fill_any_size(void **state)
