@@ -1,42 +1,10 @@
 /* brood-test: start-methods */
 /* Calls that are not waited for: futures, callbacks, maps, iterations. */
-#include "harness.h"
+#include "pools.h"
 
 #include <stdatomic.h>
 
 #include "core/thread.h"
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_pool *make_pool(int workers)
-{
-    brood_pool *pool;
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = workers}));
-    return pool;
-}
-
-static void end_pool(brood_pool *pool)
-{
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status square(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    return brood_call_return(call, brood_int(n * n));
-}
 
 /* (a, b=10) */
 static brood_status subtract(brood_call *call)
@@ -65,25 +33,6 @@ static brood_status fail_odd(brood_call *call)
     if (n % 2 == 1)
         return brood_call_raise(call, "ValueError", "%d is odd", (int)n);
     return brood_call_return(call, brood_int(n));
-}
-
-static brood_status get_pid(brood_call *call)
-{
-    return brood_call_return(call, brood_int(brp_pid()));
-}
-
-/* (told, awaited): tells that it runs, then waits for a word. */
-static brood_status hold(brood_call *call)
-{
-    const brood_value *first, *second;
-    brood_queue *told, *awaited;
-    brood_value got;
-    BROOD_TRY(brood_call_args(call, "vv", &first, &second));
-    BROOD_TRY(brood_get_queue(first, &told));
-    BROOD_TRY(brood_get_queue(second, &awaited));
-    BROOD_TRY(brood_queue_put(told, brood_int(brp_pid()), HANG));
-    BROOD_TRY(brood_queue_get(awaited, &got, HANG));
-    return brood_call_return(call, got);
 }
 
 typedef struct holder {
@@ -118,13 +67,6 @@ static void end_holder(holder *h)
     brood_future_destroy(h->future);
     brood_queue_destroy(h->told);
     brood_queue_destroy(h->awaited);
-}
-
-static int64_t int_of(const brood_value *value)
-{
-    int64_t number = -1;
-    bt_ok(brood_get_int(value, &number));
-    return number;
 }
 
 /* ---- apply ---- */

@@ -1,62 +1,13 @@
 /* brood-test: start-methods */
 /* What a task and a pool can be told: retries, deadlines, cancelling, priorities, recycling,
  * resizing, pausing, figures. */
-#include "harness.h"
+#include "pools.h"
 
 #include <signal.h>
 #include <stdatomic.h>
 
 #include "core/thread.h"
 #include "platform/child.h"
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_pool *make_pool(const brood_pool_options *options)
-{
-    brood_pool *pool;
-    bt_ok(brood_pool_create(&pool, options));
-    return pool;
-}
-
-static brood_pool *make_simple(int workers)
-{
-    return make_pool(&(brood_pool_options){.workers = workers});
-}
-
-static void end_pool(brood_pool *pool)
-{
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-}
-
-static int64_t int_of(const brood_value *value)
-{
-    int64_t number = -1;
-    bt_ok(brood_get_int(value, &number));
-    return number;
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status get_pid(brood_call *call)
-{
-    return brood_call_return(call, brood_int(brp_pid()));
-}
-
-static brood_status square(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    return brood_call_return(call, brood_int(n * n));
-}
 
 /* (deaths, way): dies in its first attempts, then gives the attempt's number. */
 static brood_status die_at_first(brood_call *call)
@@ -75,20 +26,6 @@ static brood_status fail_at_first(brood_call *call)
     if (brood_call_attempt(call) <= failures)
         return brood_call_raise(call, "ValueError", "attempt %d", brood_call_attempt(call));
     return brood_call_return(call, brood_int(brood_call_attempt(call)));
-}
-
-/* (told, awaited): tells its pid, then waits for a word. */
-static brood_status hold(brood_call *call)
-{
-    const brood_value *first, *second;
-    brood_queue *told, *awaited;
-    brood_value got;
-    BROOD_TRY(brood_call_args(call, "vv", &first, &second));
-    BROOD_TRY(brood_get_queue(first, &told));
-    BROOD_TRY(brood_get_queue(second, &awaited));
-    BROOD_TRY(brood_queue_put(told, brood_int(brp_pid()), HANG));
-    BROOD_TRY(brood_queue_get(awaited, &got, HANG));
-    return brood_call_return(call, got);
 }
 
 typedef struct holder {
@@ -128,7 +65,7 @@ static void end_holder(holder *h)
 static void test_a_task_whose_worker_died_is_tried_again(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_value result;
     brood_apply_options twice = {.policy = {.retries = 2, .backoff = 1}};
     bt_ok(brood_pool_apply(pool, die_at_first, brood_pack("(i)", 2), &twice, &result));
@@ -143,7 +80,7 @@ static void test_a_task_whose_worker_died_is_tried_again(void **state)
 static void test_a_task_that_kills_three_workers_is_given_up(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_value result;
     brood_apply_options many = {.policy = {.retries = 50}};
     bt_fails(brood_pool_apply(pool, die_at_first, brood_pack("(i)", 50), &many, &result),
@@ -156,7 +93,7 @@ static void test_a_task_that_kills_three_workers_is_given_up(void **state)
 static void test_a_failed_task_is_tried_again_if_asked(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     brood_value result;
     brood_apply_options options = {.policy = {.retries = 5, .retry_failures = true}};
     bt_ok(brood_pool_apply(pool, fail_at_first, brood_pack("(i)", 4), &options, &result));
@@ -173,7 +110,7 @@ static void test_a_failed_task_is_tried_again_if_asked(void **state)
 static void test_a_map_tries_its_tasks_again(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_value results, items = brood_list();
     for (int i = 0; i < 12; i++)
         bt_ok(brood_append(&items, brood_int(i % 6 == 0 ? 1 : 0)));
@@ -188,7 +125,7 @@ static void test_a_map_tries_its_tasks_again(void **state)
 static void test_the_time_before_a_retry_grows(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     brood_value result;
     brood_apply_options options = {.policy = {.retries = 3, .retry_failures = true, .backoff = 20}};
     brood_ms begin = brood_now();
@@ -212,7 +149,7 @@ static brood_status work_on(brood_call *call)
 static void test_a_task_is_told_of_its_soft_deadline(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     brood_value result;
     bool had_time;
     brood_ms begin = brood_now();
@@ -234,7 +171,7 @@ static brood_status sleep_long(brood_call *call)
 static void test_the_hard_deadline_kills(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_future *future;
     brood_failure failure;
     brood_value result;
@@ -267,7 +204,7 @@ static void test_a_stopped_worker_meets_its_hard_deadline(void **state)
     (void)state;
     if (bt_is_windows())
         bt_skip("processes cannot be stopped there");
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_value result;
     brood_apply_options options = {.policy.hard_deadline = 300};
     bt_fails(brood_pool_apply(pool, stop_itself, (brood_value){0}, &options, &result), BROOD_ETASK);
@@ -280,7 +217,7 @@ static void test_a_stopped_worker_meets_its_hard_deadline(void **state)
 static void test_a_queued_task_can_be_cancelled(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     holder h = start_holder(pool, NULL);
     brood_future *futures[2000];
     brood_cancel_answer answer;
@@ -318,7 +255,7 @@ static brood_status tell_and_work_on(brood_call *call)
 static void test_a_running_task_can_be_asked_to_stop(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     brood_queue *told;
     brood_future *future;
     brood_cancel_answer answer;
@@ -340,7 +277,7 @@ static void test_a_running_task_can_be_asked_to_stop(void **state)
 static void test_a_running_task_can_be_killed(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     brood_value result;
     for (int i = 0; i < 5; i++) {
         holder h = start_holder(pool, &(brood_apply_options){.policy.retries = 3});
@@ -358,7 +295,7 @@ static void test_a_running_task_can_be_killed(void **state)
 static void test_a_map_can_be_cancelled(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     for (brood_cancel_how how = BROOD_CANCEL_QUEUED; how <= BROOD_CANCEL_KILL; how++) {
         holder h[2] = {start_holder(pool, NULL), start_holder(pool, NULL)};
         brood_future *future;
@@ -400,7 +337,7 @@ static brood_status give_back(brood_call *call)
 static void test_priorities_decide_who_is_next(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(1);
+    brood_pool *pool = make_pool(1);
     holder h = start_holder(pool, NULL);
     order seen = {0};
     static const char wanted[] = "HHHHHHHHHHNNNNNNNNNNLLLLLLLLLL";
@@ -430,7 +367,8 @@ static int64_t pid_of_task(brood_pool *pool)
 static void test_workers_are_recycled_after_so_many_tasks(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_tasks_per_worker = 3});
+    brood_pool *pool =
+        make_pool_with(&(brood_pool_options){.workers = 1, .max_tasks_per_worker = 3});
     int64_t pids[9];
     for (int i = 0; i < 9; i++)
         pids[i] = pid_of_task(pool);
@@ -446,7 +384,8 @@ static void test_workers_are_recycled_after_so_many_tasks(void **state)
 static void test_recycled_workers_lose_no_task(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 3, .max_tasks_per_worker = 7});
+    brood_pool *pool =
+        make_pool_with(&(brood_pool_options){.workers = 3, .max_tasks_per_worker = 7});
     brood_value results;
     bt_ok(
         brood_pool_map(pool, square, numbers(300), &(brood_map_options){.chunksize = 1}, &results));
@@ -458,7 +397,7 @@ static void test_recycled_workers_lose_no_task(void **state)
 static void test_old_workers_are_replaced(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_age = 30});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 1, .max_age = 30});
     int64_t first = pid_of_task(pool);
     brood_sleep(40);
     pid_of_task(pool);
@@ -486,7 +425,7 @@ static void test_workers_that_grow_are_replaced(void **state)
         bt_skip("the system does not tell a process's own memory");
     if (bt_has_thread_sanitizer() || bt_has_address_sanitizer())
         bt_skip("a sanitizer takes memory of its own as it goes");
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_growth = 6 << 20});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 1, .max_growth = 6 << 20});
     int64_t pids[6];
     for (int i = 0; i < 6; i++) {
         brood_value result;
@@ -510,7 +449,7 @@ static bool none_runs(void *context)
 static void test_idle_workers_end_until_there_is_work(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2, .max_idle = 20});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2, .max_idle = 20});
     for (int i = 0; i < 3; i++) {
         brood_value results;
         assert_true(bt_await(none_runs, pool, HANG));
@@ -540,7 +479,7 @@ static void test_the_system_limits_a_workers_memory(void **state)
     (void)state;
     if (bt_has_address_sanitizer() || bt_has_thread_sanitizer())
         bt_skip("a sanitizer takes more memory than that");
-    brood_pool *pool = make_pool(
+    brood_pool *pool = make_pool_with(
         &(brood_pool_options){.workers = 1, .memory_limit = 200 << 20, .bind_cpus = true});
     brood_value result;
     bool got = true;
@@ -570,7 +509,7 @@ static bool are_three(void *context)
 static void test_a_pool_can_be_resized(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2, .max_workers = 8});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2, .max_workers = 8});
     brood_value results;
     bt_ok(brood_pool_resize(pool, 8));
     assert_int_equal(count_workers(pool), 8);
@@ -592,7 +531,7 @@ static void test_a_pool_can_be_resized(void **state)
 static void test_a_paused_pool_begins_nothing(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_future *future;
     const brood_value *value;
     bt_ok(brood_pool_pause(pool));
@@ -609,7 +548,7 @@ static void test_a_paused_pool_begins_nothing(void **state)
 static void test_the_figures_are_right(void **state)
 {
     (void)state;
-    brood_pool *pool = make_simple(2);
+    brood_pool *pool = make_pool(2);
     brood_pool_stats stats;
     brood_worker_stats workers[4];
     brood_value result;

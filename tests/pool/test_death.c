@@ -1,40 +1,10 @@
 /* brood-test: start-methods */
 /* Workers that die: in a task, idle, starting, at every point of handing a task over. */
-#include "harness.h"
+#include "pools.h"
 
 #include <signal.h>
 
 #include "platform/child.h"
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_pool *make_pool(const brood_pool_options *options)
-{
-    brood_pool *pool;
-    bt_ok(brood_pool_create(&pool, options));
-    return pool;
-}
-
-static void end_pool(brood_pool *pool)
-{
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status get_pid(brood_call *call)
-{
-    return brood_call_return(call, brood_int(brp_pid()));
-}
 
 /* ---- in a task ---- */
 
@@ -73,7 +43,7 @@ static brood_value one_dies(int64_t n, int64_t at, way how)
 static void test_a_crash_costs_its_task_and_is_described(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2});
     for (way how = KILL; how < WAYS; how++) {
         brood_value results;
         brood_failure failure;
@@ -104,7 +74,7 @@ static void test_a_crash_costs_its_task_and_is_described(void **state)
 static void test_all_other_tasks_are_done(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2});
     for (way how = KILL; how < WAYS; how++) {
         brood_value results;
         brood_map_options options = {.chunksize = 1, .keep_errors = true};
@@ -126,7 +96,7 @@ static void test_all_other_tasks_are_done(void **state)
 static void test_a_crash_costs_all_items_of_its_task(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2});
     brood_value results;
     brood_map_options options = {.chunksize = 10, .keep_errors = true};
     bt_ok(brood_pool_map(pool, die, one_dies(100, 57, KILL), &options, &results));
@@ -141,7 +111,7 @@ static void test_a_pool_of_one_goes_on_after_each_crash(void **state)
 {
     (void)state;
     enum { N = 40 };
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 1, .max_restarts = -1});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 1, .max_restarts = -1});
     brood_value list = brood_list(), results;
     for (int64_t i = 0; i < N; i++)
         bt_ok(brood_append(&list, brood_pack("(ll)", i, (int64_t)(i % 4 == 3 ? LIVE : KILL))));
@@ -185,7 +155,7 @@ static void kill_at(size_t point, int64_t times)
     bt_ok(brood_queue_create(&queue, NULL));
     for (int i = 0; i < 2; i++)
         bt_ok(brood_queue_put(queue, brood_none(), HANG));
-    brood_pool *pool = make_pool(&(brood_pool_options){
+    brood_pool *pool = make_pool_with(&(brood_pool_options){
         .workers = 2,
         .initializer = arm,
         .initargs = brood_pack("(vll)", brood_queue_value(queue), (int64_t)point, times)});
@@ -230,7 +200,7 @@ static void test_a_kill_at_any_point_costs_one_task_at_most(void **state)
 static void test_a_worker_that_dies_idle_is_replaced(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2});
     for (int i = 0; i < 3; i++) {
         int64_t before[2], after[2];
         size_t n;
@@ -267,8 +237,8 @@ static brood_status die_now(brood_call *call)
 static void test_an_initializer_that_crashes_breaks_the_pool(void **state)
 {
     (void)state;
-    brood_pool *pool =
-        make_pool(&(brood_pool_options){.workers = 2, .initializer = die_now, .max_restarts = 3});
+    brood_pool *pool = make_pool_with(
+        &(brood_pool_options){.workers = 2, .initializer = die_now, .max_restarts = 3});
     brood_value results;
     bt_fails(brood_pool_map(pool, get_pid, numbers(10), NULL, &results), BROOD_EBROKEN);
     bt_message_has("too many workers died in a row");
@@ -287,7 +257,7 @@ static brood_status fail_to_initialise(brood_call *call)
 static void test_an_initializer_that_fails_breaks_the_pool_and_is_quoted(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(
+    brood_pool *pool = make_pool_with(
         &(brood_pool_options){.workers = 1, .initializer = fail_to_initialise, .max_restarts = 2});
     brood_value results;
     bt_fails(brood_pool_map(pool, get_pid, numbers(10), NULL, &results), BROOD_EBROKEN);
@@ -316,10 +286,10 @@ static void test_a_pool_whose_first_workers_die_starting_gets_going(void **state
     bt_ok(brood_queue_create(&queue, NULL));
     for (int i = 0; i < 5; i++)
         bt_ok(brood_queue_put(queue, brood_none(), HANG));
-    brood_pool *pool =
-        make_pool(&(brood_pool_options){.workers = 2,
-                                        .initializer = die_by_token,
-                                        .initargs = brood_pack("(v)", brood_queue_value(queue))});
+    brood_pool *pool = make_pool_with(
+        &(brood_pool_options){.workers = 2,
+                              .initializer = die_by_token,
+                              .initargs = brood_pack("(v)", brood_queue_value(queue))});
     bt_ok(brood_pool_map(pool, get_pid, numbers(100), &(brood_map_options){.chunksize = 1},
                          &results));
     brood_value_clear(&results);
@@ -330,7 +300,7 @@ static void test_a_pool_whose_first_workers_die_starting_gets_going(void **state
 static void test_tasks_that_all_crash_break_the_pool(void **state)
 {
     (void)state;
-    brood_pool *pool = make_pool(&(brood_pool_options){.workers = 2});
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2});
     brood_value list = brood_list(), results;
     for (int64_t i = 0; i < 100; i++)
         bt_ok(brood_append(&list, brood_pack("(ll)", i, (int64_t)KILL)));
@@ -376,10 +346,10 @@ static void test_a_kill_while_a_large_result_is_written_costs_its_task(void **st
     bt_ok(brood_queue_put(queue, brood_none(), HANG));
     for (int i = 0; i < 20; i++)
         bt_ok(brood_append(&items, brood_int(3 << 20)));
-    brood_pool *pool =
-        make_pool(&(brood_pool_options){.workers = 2,
-                                        .initializer = arm_writing,
-                                        .initargs = brood_pack("(v)", brood_queue_value(queue))});
+    brood_pool *pool = make_pool_with(
+        &(brood_pool_options){.workers = 2,
+                              .initializer = arm_writing,
+                              .initargs = brood_pack("(v)", brood_queue_value(queue))});
     brood_map_options options = {.chunksize = 1, .keep_errors = true};
     bt_ok(brood_pool_map(pool, return_bytes, items, &options, &results));
     for (size_t i = 0; i < 20; i++)

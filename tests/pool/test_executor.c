@@ -1,12 +1,8 @@
 /* brood-test: start-methods */
 /* Executors: the same tests for every engine. */
-#include "harness.h"
+#include "pools.h"
 
 #include <stdatomic.h>
-
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
 
 static const char *engine; /* of the test that runs */
 
@@ -16,28 +12,6 @@ static brood_executor *make(int workers)
     bt_ok(brood_executor_create(&executor,
                                 &(brood_executor_options){.engine = engine, .workers = workers}));
     return executor;
-}
-
-static int64_t int_of(const brood_value *value)
-{
-    int64_t number = -1;
-    bt_ok(brood_get_int(value, &number));
-    return number;
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status square(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    return brood_call_return(call, brood_int(n * n));
 }
 
 static brood_status fail_odd(brood_call *call)
@@ -50,7 +24,7 @@ static brood_status fail_odd(brood_call *call)
 }
 
 /* (told, awaited): tells that it runs, then waits for a word or to be told to stop. */
-static brood_status hold(brood_call *call)
+static brood_status hold_or_stop(brood_call *call)
 {
     const brood_value *first, *second;
     brood_queue *told, *awaited;
@@ -79,8 +53,9 @@ static holder start_holder(brood_executor *executor)
     bt_ok(brood_queue_create(&h.told, NULL));
     bt_ok(brood_queue_create(&h.awaited, NULL));
     bt_ok(brood_executor_submit(
-        executor, hold, brood_pack("(vv)", brood_queue_value(h.told), brood_queue_value(h.awaited)),
-        NULL, &h.future));
+        executor, hold_or_stop,
+        brood_pack("(vv)", brood_queue_value(h.told), brood_queue_value(h.awaited)), NULL,
+        &h.future));
     bt_ok(brood_queue_get(h.told, &told, HANG));
     return h;
 }

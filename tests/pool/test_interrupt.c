@@ -1,34 +1,9 @@
 /* brood-test: start-methods */
 /* Ctrl-C once drains, twice kills. The interrupts come from this process itself. */
-#include "harness.h"
+#include "pools.h"
 
 #include <signal.h>
 #include <stdatomic.h>
-
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_status square(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    return brood_call_return(call, brood_int(n * n));
-}
-
-/* (told, awaited): tells that it runs, then waits for a word. */
-static brood_status hold(brood_call *call)
-{
-    const brood_value *first, *second;
-    brood_queue *told, *awaited;
-    brood_value got;
-    BROOD_TRY(brood_call_args(call, "vv", &first, &second));
-    BROOD_TRY(brood_get_queue(first, &told));
-    BROOD_TRY(brood_get_queue(second, &awaited));
-    BROOD_TRY(brood_queue_put(told, brood_none(), HANG));
-    BROOD_TRY(brood_queue_get(awaited, &got, HANG));
-    return brood_call_return(call, got);
-}
 
 typedef struct seen {
     brood_queue *told;

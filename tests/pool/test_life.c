@@ -1,35 +1,12 @@
 /* brood-test: start-methods */
 /* A pool's life: options, close, join, terminate, destroy, forgotten pools, dead parents. */
-#include "harness.h"
+#include "pools.h"
 
 #include <stdatomic.h>
 
 #include "core/thread.h"
 #include "ipc/proctable.h"
 #include "platform/child.h"
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_pool *make_pool(int workers)
-{
-    brood_pool *pool;
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = workers}));
-    return pool;
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status get_pid(brood_call *call)
-{
-    return brood_call_return(call, brood_int(brp_pid()));
-}
 
 static void use_pool(brood_pool *pool)
 {

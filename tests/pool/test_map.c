@@ -1,44 +1,11 @@
 /* brood-test: start-methods */
 /* Maps whose workers live: order, chunks, errors, sizes, progress, several at once. */
-#include "harness.h"
+#include "pools.h"
 
 #include <stdatomic.h>
 
 #include "core/thread.h"
 #include "core/transfer.h"
-#include "platform/ident.h"
-
-enum { HANG = 20000 };
-
-static brood_pool *make_pool(int workers)
-{
-    brood_pool *pool;
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = workers}));
-    return pool;
-}
-
-/* Lets the workers go, as a good program does. */
-static void end_pool(brood_pool *pool)
-{
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-}
-
-static brood_value numbers(int64_t n)
-{
-    brood_value list = brood_list();
-    for (int64_t i = 0; i < n; i++)
-        bt_ok(brood_append(&list, brood_int(i)));
-    return list;
-}
-
-static brood_status square(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    return brood_call_return(call, brood_int(n * n));
-}
 
 static void expect_squares(brood_value *results, int64_t n)
 {
