@@ -24,7 +24,7 @@ endfunction()
 # brood_test_method(<name> <method> <command…>): a test <name>.<method>, told its start method by the environment.
 function(brood_test_method name method)
   if(WIN32 AND NOT method STREQUAL "spawn")
-    brood_skip(${name}.${method} "Windows has no start method ${method}")
+    brood_skip(${name}.${method} "Windows starts processes by spawn alone")
   else()
     brood_test(${name}.${method} ${ARGN})
     set_tests_properties(${name}.${method} PROPERTIES ENVIRONMENT "BROOD_TEST_START_METHOD=${method}")
