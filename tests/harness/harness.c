@@ -19,6 +19,8 @@
 #define MODULE_SUFFIX ".dll"
 #else
 #include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #define EXECUTABLE_SUFFIX ""
 #define MODULE_SUFFIX ".so"
 #endif
@@ -49,7 +51,30 @@ static brood_process *load;
 
 /* ---- the ledger ---- */
 
-/* What the system's directory of shared memory has of ours. */
+#ifndef _WIN32
+/* Whoever has named memory open has it locked: so a name without a lock is nobody's any more. */
+static bool is_held(const struct stat *object)
+{
+    char line[256];
+    bool held = false;
+    FILE *locks = fopen("/proc/locks", "r");
+    if (locks == NULL)
+        return false;
+    while (!held && fgets(line, sizeof line, locks) != NULL) {
+        unsigned major_number, minor_number;
+        unsigned long long inode;
+        held = sscanf(line, "%*s FLOCK %*s %*s %*s %x:%x:%llu", &major_number, &minor_number,
+                      &inode) == 3 &&
+               inode == object->st_ino && major_number == major(object->st_dev) &&
+               minor_number == minor(object->st_dev);
+    }
+    fclose(locks);
+    return held;
+}
+#endif
+
+/* What is left of ours in the system's directory of shared memory. Tests that run beside this one
+ * have names there too, but hold them. */
 static size_t count_shared_names(void)
 {
     size_t n = 0;
@@ -57,8 +82,10 @@ static size_t count_shared_names(void)
     DIR *directory = opendir("/dev/shm");
     if (directory == NULL)
         return 0;
+    struct stat object;
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        n += strncmp(entry->d_name, "brood", 5) == 0;
+        n += strncmp(entry->d_name, "brood", 5) == 0 &&
+             fstatat(dirfd(directory), entry->d_name, &object, 0) == 0 && !is_held(&object);
     closedir(directory);
 #endif
     return n;
@@ -81,7 +108,7 @@ static counts count_all(void)
 }
 
 /* Less than before is no leak: what a test before had left to the system's threads may have been on
- * its way then, and names of shared memory are other programs' too. */
+ * its way then. */
 static bool is_settled(void *context)
 {
     counts now = count_all();
