@@ -12,10 +12,8 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "core/transfer.h"
-#include "data/heap.h"
 #include "data/pickle.h"
 #include "ipc/frame.h"
-#include "ipc/shared.h"
 #include "platform/clock.h"
 #include "platform/local.h"
 #include "platform/socket.h"
@@ -24,42 +22,11 @@ enum { KEPT_SCRATCH = 64 << 10 /* bytes that a connection keeps for its next pic
 
 static const uint64_t DEFAULT_LIMIT = UINT64_C(1) << 30;
 
-/* All connections of this process. */
-struct bri_connections {
-    bri_mutex *lock;
-    brood_connection *first;
-    bri_open_thing *things;
-};
-
 /* ---- making and ending ---- */
-
-static void link_connection(brood_connection *connection)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
-    connection->next = all->first;
-    if (all->first != NULL)
-        all->first->previous = connection;
-    all->first = connection;
-    bri_mutex_unlock(all->lock);
-}
-
-static void unlink_connection(brood_connection *connection)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else if (all->first == connection)
-        all->first = connection->next;
-    bri_mutex_unlock(all->lock);
-}
 
 static void free_connection(brood_connection *connection)
 {
-    unlink_connection(connection);
+    bri_connection_unlink(connection);
     brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
     bri_mutex_destroy(connection->read_lock);
@@ -69,8 +36,8 @@ static void free_connection(brood_connection *connection)
     bri_free(connection);
 }
 
-static brood_status create_connection(brood_connection **connection, brp_channel channel,
-                                      bool readable, bool writable)
+brood_status bri_connection_make(brood_connection **connection, brp_channel channel, bool readable,
+                                 bool writable)
 {
     brood_connection *made = bri_calloc(1, sizeof *made);
     if (made == NULL) {
@@ -80,7 +47,7 @@ static brood_status create_connection(brood_connection **connection, brp_channel
     atomic_init(&made->references, 1);
     atomic_init(&made->limit, DEFAULT_LIMIT);
     made->channel = channel;
-    link_connection(made);
+    bri_connection_link(made);
     made->reader.takes_handles = channel.kind == BRP_CHANNEL_STREAM;
     made->readable = readable;
     made->writable = writable;
@@ -97,15 +64,15 @@ static brood_status create_connection(brood_connection **connection, brp_channel
 brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
                                    bool writable)
 {
-    return create_connection(connection, (brp_channel){stream, BRP_CHANNEL_STREAM}, readable,
-                             writable);
+    return bri_connection_make(connection, (brp_channel){stream, BRP_CHANNEL_STREAM}, readable,
+                               writable);
 }
 
 brood_status bri_connection_adopt(brood_connection **connection, brp_channel channel,
                                   bri_frame_reader *reader, uint64_t limit)
 {
     brood_connection *made;
-    brood_status status = create_connection(&made, channel, true, true);
+    brood_status status = bri_connection_make(&made, channel, true, true);
     if (status != BROOD_OK) {
         bri_frame_fini(reader);
         return status;
@@ -141,13 +108,13 @@ brood_status brood_pipe(brood_connection **first, brood_connection **second, boo
     return BROOD_OK;
 }
 
-static brood_status retain_connection(void *object)
+brood_status bri_connection_retain(void *object)
 {
     atomic_fetch_add(&((brood_connection *)object)->references, 1);
     return BROOD_OK;
 }
 
-static void release_connection(void *object)
+void bri_connection_release(void *object)
 {
     brood_connection *connection = object;
     if (atomic_fetch_sub(&connection->references, 1) == 1)
@@ -160,7 +127,7 @@ void brood_connection_close(brood_connection *connection)
         return;
     brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
-    release_connection(connection);
+    bri_connection_release(connection);
 }
 
 /* ---- checks ---- */
@@ -445,207 +412,4 @@ bool brood_connection_is_readable(const brood_connection *connection)
 bool brood_connection_is_writable(const brood_connection *connection)
 {
     return connection != NULL && connection->writable;
-}
-
-/* ---- values ---- */
-
-/* The handle's number, the directions, what it is and whose, and the bytes that were read and
- * belong to messages that nobody has taken yet. */
-static brood_status reduce_connection(void *object, bri_transfer *transfer, brood_value *arguments)
-{
-    brood_connection *connection = object;
-    int64_t number;
-    BROOD_TRY(bri_connection_check(connection, true, "send"));
-    bri_mutex_lock(connection->read_lock);
-    const bri_frame_reader *reader = &connection->reader;
-    brood_status status =
-        reader->has_header || reader->beside != NULL
-            ? bri_fail(BROOD_ESTATE,
-                       "could not send a connection: a part of a message was received from it")
-            : bri_transfer_add(transfer, connection->channel.handle, &number);
-    brood_value tuple = {0};
-    if (status == BROOD_OK) {
-        const void *ahead =
-            reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
-        tuple = brood_pack("(lbbibuy)", number, connection->readable, connection->writable,
-                           (int)connection->channel.kind, connection->is_foreign,
-                           (uint64_t)connection->limit, ahead, reader->end - reader->begin);
-        if (tuple.kind == BROOD_INVALID)
-            status = bri_fail_invalid(&tuple);
-    }
-    bri_mutex_unlock(connection->read_lock);
-    if (status == BROOD_OK)
-        *arguments = tuple;
-    return status;
-}
-
-static brood_status put_ahead(brood_connection *connection, const void *data, size_t size)
-{
-    return size == 0 ? BROOD_OK : bri_frame_put_ahead(&connection->reader, data, size);
-}
-
-static brood_status rebuild_connection(const brood_value *arguments, bri_transfer *transfer,
-                                       void **object)
-{
-    int64_t number, kind;
-    uint64_t limit;
-    bool readable, writable, is_foreign;
-    const void *ahead;
-    size_t size;
-    brp_handle handle;
-    brood_connection *made;
-    BROOD_TRY(brood_unpack(arguments, "(ibbibuy)", &number, &readable, &writable, &kind,
-                           &is_foreign, &limit, &ahead, &size));
-    if (kind < 0 || kind >= BRP_CHANNEL_KINDS)
-        return bri_fail(BROOD_EFORMAT, "could not use a connection: its kind is unknown");
-    BROOD_TRY(bri_transfer_take(transfer, number, &handle));
-    brp_channel channel = {handle, (brp_channel_kind)kind};
-    BROOD_TRY(create_connection(&made, channel, readable, writable));
-    made->is_foreign = is_foreign;
-    atomic_store(&made->limit, limit);
-    brood_status status = brp_channel_adopt(&made->channel);
-    if (status == BROOD_OK)
-        status = put_ahead(made, ahead, size);
-    if (status != BROOD_OK)
-        brood_connection_close(made);
-    else
-        *object = made;
-    return status;
-}
-
-const bri_object_class bri_connection_class = {
-    .name = "Connection",
-    .retain = retain_connection,
-    .release = release_connection,
-    .reduce = reduce_connection,
-    .rebuild = rebuild_connection,
-};
-
-/* ---- fork ---- */
-
-void bri_connections_lock(void)
-{
-    bri_mutex_lock(bri_the_runtime.connections->lock);
-}
-
-void bri_connections_unlock(void)
-{
-    bri_mutex_unlock(bri_the_runtime.connections->lock);
-}
-
-/* Marks the connections in a value. */
-static void keep(const brood_value *value)
-{
-    const brood_value *key, *item;
-    switch (brood_value_kind(value)) {
-    case BROOD_LIST:
-    case BROOD_TUPLE:
-        for (size_t i = 0; i < brood_value_length(value); i++)
-            keep(brood_item(value, i));
-        break;
-    case BROOD_DICT:
-        for (size_t position = 0; brood_dict_next(value, &position, &key, &item);) {
-            keep(key);
-            keep(item);
-        }
-        break;
-    case BROOD_SET:
-    case BROOD_FROZENSET:
-        for (size_t position = 0; brood_set_next(value, &position, &item);)
-            keep(item);
-        break;
-    case BROOD_ERROR:
-        keep(brood_error_arguments(value));
-        break;
-    case BROOD_OBJECT:
-        if (strcmp(brood_object_name(value), bri_connection_class.name) == 0) {
-            brood_connection *connection;
-            if (brood_get_connection(value, &connection) == BROOD_OK)
-                connection->kept = true;
-        } else {
-            bri_shared_pass(value);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    keep(arguments);
-    keep(keywords);
-    for (brood_connection *one = all->first; one != NULL; one = one->next) {
-        if (!one->kept)
-            brp_channel_close(&one->channel);
-        one->kept = false;
-    }
-    for (bri_open_thing *thing = all->things; thing != NULL; thing = thing->next)
-        thing->close_in_child(thing);
-}
-
-void bri_open_things_link(bri_open_thing *thing)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
-    thing->previous = NULL;
-    thing->next = all->things;
-    if (all->things != NULL)
-        all->things->previous = thing;
-    all->things = thing;
-    bri_mutex_unlock(all->lock);
-}
-
-void bri_open_things_unlink(bri_open_thing *thing)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
-    if (thing->next != NULL)
-        thing->next->previous = thing->previous;
-    if (thing->previous != NULL)
-        thing->previous->next = thing->next;
-    else if (all->things == thing)
-        all->things = thing->next;
-    thing->next = thing->previous = NULL;
-    bri_mutex_unlock(all->lock);
-}
-
-static brood_status start_connections(void)
-{
-    if (bri_the_runtime.connections != NULL)
-        return BROOD_OK;
-    struct bri_connections *all = bri_calloc(1, sizeof *all);
-    if (all == NULL)
-        return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&all->lock);
-    if (status == BROOD_OK)
-        bri_the_runtime.connections = all;
-    else
-        bri_free(all);
-    return status;
-}
-
-brood_status bri_ipc_start(void)
-{
-    BROOD_TRY(start_connections());
-    BROOD_TRY(bri_class_add(&bri_connection_class));
-    return bri_shared_start();
-}
-
-brood_value brood_connection_value(brood_connection *connection)
-{
-    if (connection == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of a connection: NULL is none");
-        return (brood_value){0};
-    }
-    return bri_object_value(&bri_connection_class, connection);
-}
-
-brood_status brood_get_connection(const brood_value *value, brood_connection **connection)
-{
-    void *found;
-    BROOD_TRY(bri_object_get(value, &bri_connection_class, &found));
-    *connection = found;
-    return BROOD_OK;
 }

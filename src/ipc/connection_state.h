@@ -26,6 +26,16 @@ struct brood_connection {
     bool cut_off;       /* a message went out in part; under write_lock */
 };
 
+/* Makes one of a channel, which is moved in, also on failure. */
+brood_status bri_connection_make(brood_connection **connection, brp_channel channel, bool readable,
+                                 bool writable);
+brood_status bri_connection_retain(void *connection);
+void bri_connection_release(void *connection);
+
+/* Lists it among those of this process, and takes it out again. */
+void bri_connection_link(brood_connection *connection);
+void bri_connection_unlink(brood_connection *connection);
+
 /* Fails when the connection is closed or not `able`; "could not <what> a connection". */
 brood_status bri_connection_check(const brood_connection *connection, bool able, const char *what);
 brood_status bri_connection_check_read(const brood_connection *connection);

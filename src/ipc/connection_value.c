@@ -1,0 +1,96 @@
+/*
+ * ipc/connection_value.c - connections in values: arguments of children, items of messages.
+ */
+#include "base/memory.h"
+#include "core/transfer.h"
+#include "data/heap.h"
+#include "ipc/connection_state.h"
+
+/* The handle's number, the directions, what it is and whose, and the bytes that were read and
+ * belong to messages that nobody has taken yet. */
+static brood_status reduce_connection(void *object, bri_transfer *transfer, brood_value *arguments)
+{
+    brood_connection *connection = object;
+    int64_t number;
+    BROOD_TRY(bri_connection_check(connection, true, "send"));
+    bri_mutex_lock(connection->read_lock);
+    const bri_frame_reader *reader = &connection->reader;
+    brood_status status =
+        reader->has_header || reader->beside != NULL
+            ? bri_fail(BROOD_ESTATE,
+                       "could not send a connection: a part of a message was received from it")
+            : bri_transfer_add(transfer, connection->channel.handle, &number);
+    brood_value tuple = {0};
+    if (status == BROOD_OK) {
+        const void *ahead =
+            reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
+        tuple = brood_pack("(lbbibuy)", number, connection->readable, connection->writable,
+                           (int)connection->channel.kind, connection->is_foreign,
+                           (uint64_t)connection->limit, ahead, reader->end - reader->begin);
+        if (tuple.kind == BROOD_INVALID)
+            status = bri_fail_invalid(&tuple);
+    }
+    bri_mutex_unlock(connection->read_lock);
+    if (status == BROOD_OK)
+        *arguments = tuple;
+    return status;
+}
+
+static brood_status put_ahead(brood_connection *connection, const void *data, size_t size)
+{
+    return size == 0 ? BROOD_OK : bri_frame_put_ahead(&connection->reader, data, size);
+}
+
+static brood_status rebuild_connection(const brood_value *arguments, bri_transfer *transfer,
+                                       void **object)
+{
+    int64_t number, kind;
+    uint64_t limit;
+    bool readable, writable, is_foreign;
+    const void *ahead;
+    size_t size;
+    brp_handle handle;
+    brood_connection *made;
+    BROOD_TRY(brood_unpack(arguments, "(ibbibuy)", &number, &readable, &writable, &kind,
+                           &is_foreign, &limit, &ahead, &size));
+    if (kind < 0 || kind >= BRP_CHANNEL_KINDS)
+        return bri_fail(BROOD_EFORMAT, "could not use a connection: its kind is unknown");
+    BROOD_TRY(bri_transfer_take(transfer, number, &handle));
+    brp_channel channel = {handle, (brp_channel_kind)kind};
+    BROOD_TRY(bri_connection_make(&made, channel, readable, writable));
+    made->is_foreign = is_foreign;
+    atomic_store(&made->limit, limit);
+    brood_status status = brp_channel_adopt(&made->channel);
+    if (status == BROOD_OK)
+        status = put_ahead(made, ahead, size);
+    if (status != BROOD_OK)
+        brood_connection_close(made);
+    else
+        *object = made;
+    return status;
+}
+
+const bri_object_class bri_connection_class = {
+    .name = "Connection",
+    .retain = bri_connection_retain,
+    .release = bri_connection_release,
+    .reduce = reduce_connection,
+    .rebuild = rebuild_connection,
+};
+
+brood_value brood_connection_value(brood_connection *connection)
+{
+    if (connection == NULL) {
+        bri_fail(BROOD_EINVALID, "could not make a value of a connection: NULL is none");
+        return (brood_value){0};
+    }
+    return bri_object_value(&bri_connection_class, connection);
+}
+
+brood_status brood_get_connection(const brood_value *value, brood_connection **connection)
+{
+    void *found;
+    BROOD_TRY(bri_object_get(value, &bri_connection_class, &found));
+    *connection = found;
+    return BROOD_OK;
+}
