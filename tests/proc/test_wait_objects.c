@@ -406,7 +406,9 @@ static brood_status put_one_and_die(brood_call *call)
     return brood_queue_put(queue, brood_int(1), 5000);
 }
 
-static void wait_for_dying(brood_queue *queue, const char *point, bool with_handle)
+/* Whether the putter died. It lives if somebody else rang just before, the sweep of the one that
+ * died last for example: then it has nothing to ring, and does not come to the point. */
+static bool wait_for_dying(brood_queue *queue, const char *point, bool with_handle)
 {
     brood_connection *a, *b;
     bt_ok(brood_pipe(&a, &b, true));
@@ -416,9 +418,20 @@ static void wait_for_dying(brood_queue *queue, const char *point, bool with_hand
     bt_ok(brood_wait(items, 1 + with_handle, 5000));
     assert_true(items[0].ready);
     get_int(queue, 1);
-    assert_int_equal(bt_join(process), -9);
+    int code = bt_join(process);
+    assert_true(code == -9 || code == 0);
     brood_connection_close(a);
     brood_connection_close(b);
+    return code == -9;
+}
+
+static void wait_until_one_dies(brood_queue *queue, const char *point, bool with_handle)
+{
+    for (int i = 0; i < 20; i++) {
+        if (wait_for_dying(queue, point, with_handle))
+            return;
+    }
+    fail_msg("no putter has come to %s", point);
 }
 
 static void test_a_wake_that_a_dead_putter_owes_is_made_up_for(void **state)
@@ -429,8 +442,8 @@ static void test_a_wake_that_a_dead_putter_owes_is_made_up_for(void **state)
     brood_queue *queue;
     bt_ok(brood_queue_create(&queue, NULL));
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
-        wait_for_dying(queue, points[i], false);
-        wait_for_dying(queue, points[i], true);
+        wait_until_one_dies(queue, points[i], false);
+        wait_until_one_dies(queue, points[i], true);
     }
     brood_queue_destroy(queue);
 }
