@@ -5,8 +5,8 @@
  *
  * An address is text:
  *   "HOST:PORT", "[::1]:PORT"   TCP; the host is a name or a number, port 0 lets the system choose
- *   "/path", "path"             a local socket (POSIX); text that ends in ":digits" and has no
- *                               slash is TCP, so write "./a:1" for such a file
+ *   "/path", "path"             a local socket (POSIX); text with a colon and without a slash is
+ *                               TCP, so write "./a:1" for such a file
  *   "@name"                     one in Linux's abstract namespace (Python: "\0name")
  *   "\\\\.\\pipe\\name"         a named pipe (Windows), as a C string: \\.\pipe\name
  *

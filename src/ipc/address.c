@@ -12,14 +12,27 @@ static brood_status fail_address(const char *text, const char *reason)
     return bri_fail(BROOD_EINVALID, "could not use the address \"%s\": %s", text, reason);
 }
 
-/* Where the port begins, or NULL when the text is not of that form. */
+/* Where the port begins; NULL when the text is a local address. */
 static const char *find_port(const char *text)
 {
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || text[0] == '@' || strpbrk(text, "/\\") != NULL || colon[1] == '\0' ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (colon == NULL || text[0] == '@' || strpbrk(text, "/\\") != NULL)
         return NULL;
     return colon + 1;
+}
+
+static brood_status take_port(const char *text, const char *port, bri_address *address)
+{
+    unsigned long number = 0;
+    if (port[0] == '\0' || strspn(port, "0123456789") != strlen(port))
+        return fail_address(text, "the port is no number, and a local name with a colon needs a "
+                                  "directory, \"./a:b\"");
+    for (const char *digit = port; *digit != '\0' && number <= UINT16_MAX; digit++)
+        number = number * 10 + (unsigned long)(*digit - '0');
+    if (number > UINT16_MAX)
+        return fail_address(text, "65535 is the highest port");
+    address->port = (uint16_t)number;
+    return BROOD_OK;
 }
 
 static brood_status take_host(const char *text, size_t length, bri_address *address)
@@ -43,13 +56,8 @@ brood_status bri_address_parse(const char *text, bri_address *address)
         return bri_fail(BROOD_EINVALID, "could not use an address: there is none");
     const char *port = find_port(text);
     if (port != NULL) {
-        unsigned long number = 0;
-        for (const char *digit = port; *digit != '\0' && number <= UINT16_MAX; digit++)
-            number = number * 10 + (unsigned long)(*digit - '0');
-        if (number > UINT16_MAX)
-            return fail_address(text, "65535 is the highest port");
         made.kind = BRI_ADDRESS_TCP;
-        made.port = (uint16_t)number;
+        BROOD_TRY(take_port(text, port, &made));
         BROOD_TRY(take_host(text, (size_t)(port - 1 - text), &made));
     }
     *address = made;

@@ -8,34 +8,18 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "data/heap.h"
+#include "ipc/address.h"
 #include "manager/proxy.h"
-
-/* Where the port begins in "HOST:PORT"; NULL for a path or a pipe. */
-static const char *find_port(const char *address)
-{
-    const char *colon = strrchr(address, ':');
-    if (colon == NULL || colon == address || colon[1] == '\0' || strchr(address, '/') != NULL ||
-        strchr(address, '\\') != NULL || address[0] == '@')
-        return NULL;
-    return strspn(colon + 1, "0123456789") == strlen(colon + 1) ? colon + 1 : NULL;
-}
 
 brood_value bri_wire_address(const char *address)
 {
-    const char *port = find_port(address);
+    bri_address parsed;
+    brood_status status = bri_address_parse(address, &parsed);
+    if (status != BROOD_OK)
+        return bri_invalid(status);
+    if (parsed.kind == BRI_ADDRESS_TCP)
+        return brood_pack("(sl)", parsed.host, (int64_t)parsed.port);
     size_t size = strlen(address);
-    if (port != NULL) {
-        const char *host = address;
-        size_t length = (size_t)(port - 1 - address);
-        int64_t number = 0;
-        if (host[0] == '[' && host[length - 1] == ']') {
-            host++;
-            length -= 2;
-        }
-        for (; *port != '\0' && number < 100000; port++)
-            number = number * 10 + (*port - '0');
-        return brood_pack("(tl)", host, length, number);
-    }
     if (address[0] != '@')
         return brood_str_escaped(address, size);
     /* The abstract namespace: Python has a NUL in front. */

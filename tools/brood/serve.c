@@ -4,6 +4,7 @@
  * Named queues and dicts live as long as the server and are got by calling create with
  * "get_NAME", which is what Python's register("get_NAME") leads to.
  */
+#define _DEFAULT_SOURCE /* glibc: a handler set by signal() stays */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,10 +24,11 @@ typedef struct serve_options {
 /* The one server, for the signal's sake. */
 static brood_manager_server *the_server;
 
-/* Only what a signal handler may: the server wakes and sees it. */
+/* Only what a signal handler may: the server wakes and sees it. A handler set by signal() may be
+ * gone with the first signal (C11, 7.14.1.1), and a second one must not end us half-way. */
 static void end_server(int number)
 {
-    (void)number;
+    signal(number, end_server);
     brood_manager_server_stop(the_server); // NOLINT(bugprone-signal-handler,cert-sig30-c)
 }
 
@@ -142,8 +144,8 @@ static int serve(const serve_options *options)
     fflush(stdout);
     status = brood_manager_serve_forever(the_server);
     int code = status == BROOD_OK ? 0 : complain(brood_last_error()->message, NULL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     brood_manager_server_close(the_server);
     return code;
 }
