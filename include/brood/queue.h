@@ -213,7 +213,8 @@ BROOD_API bool brood_queue_is_full(brood_queue *queue);
  * Getters drain what is there, then get BROOD_ECLOSED. Closing again does nothing.
  *
  * Errors:  none.
- * Blocks:  no.
+ * Blocks:  no. (For 1 s, if a process is stopped, not dead, in the middle of its put; that message
+ *          may come into the queue when the process goes on.)
  * Threads: safe.
  * Python:  Queue.shutdown() of 3.13; not Queue.close(), which concerns one process only.
  */
@@ -280,7 +281,7 @@ BROOD_API size_t brood_queue_unfinished(brood_queue *queue);
  * its last use goes what it has reserved or peeked at; the last use of the last process frees the
  * queue, with the messages in it. Nothing has to be flushed. NULL is ignored.
  *
- * Blocks:  no.
+ * Blocks:  no, but for another process that is just taking a message.
  * Threads: safe, but not while another thread uses the same pointer.
  * Python:  close() and join_thread(); there is no feeder thread to join or cancel.
  */

@@ -3,6 +3,12 @@
 
 #include "core/killpoint.h"
 
+void bri_latch_wake(bri_latch *latch)
+{
+    bri_unpark(latch, 1);
+    bri_proctable_sweep_rest();
+}
+
 static bool try_while_spinning(bri_latch *latch, bri_owner me, bri_spin_place *place)
 {
     bool taken = false;

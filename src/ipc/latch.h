@@ -14,7 +14,8 @@
 
 typedef _Atomic uint32_t bri_latch;
 
-/* The slow way of bri_latch_lock. */
+/* The slow ways of bri_latch_lock and bri_latch_unlock. */
+void bri_latch_wake(bri_latch *latch);
 brood_status bri_latch_wait(bri_latch *latch, bri_spin_place *place, bri_deadline deadline);
 
 /* Takes the latch if its owner is dead, or it has become free: BROOD_EOWNERDIED, BROOD_OK; else
@@ -42,7 +43,7 @@ static inline bool bri_latch_unlock(bri_latch *latch)
 {
     uint32_t was = atomic_exchange(latch, 0);
     if ((was & BRI_LATCH_WAITED) != 0)
-        bri_unpark(latch, 1);
+        bri_latch_wake(latch);
     return was != 0;
 }
 

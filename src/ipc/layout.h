@@ -72,6 +72,7 @@ typedef struct bri_arena_head {
     _Atomic uint32_t next_slot;                     /* where claiming goes on, so that slots rest */
     _Atomic uint32_t next_look;
     _Atomic uint32_t deaths;
+    _Atomic uint32_t unswept; /* 1: a sweep had to leave something to a process that is stopped */
     _Atomic uint32_t n_parks; /* backed */
     /* Entries of parks that are watches: 0 when there are none, so that a wake need not look for
      * them. A kill may leave it too large, never too small. */

@@ -16,7 +16,8 @@
 enum {
     FIRST_SLOT = 1, /* so that an owner is never 0 */
     PID_BITS = 46,
-    LOOK_AT = 4, /* processes that one look asks the system about */
+    LOOK_AT = 4,          /* processes that one look asks the system about */
+    SWEEP_GRACE_MS = 100, /* that a sweep waits for those who are in the middle of a change */
     CHECK_EVERY = 100 * 1000000
 };
 
@@ -120,6 +121,9 @@ void bri_proctable_look(void)
         if (state_of(life) == BRI_SLOT_FREE || owner_of(slot, life) == arena->me)
             continue;
         asked++;
+        bool was_left = state_of(life) == BRI_SLOT_DEAD && atomic_load(&arena->head->unswept) != 0;
+        if (was_left)
+            continue;
         if (state_of(life) == BRI_SLOT_DEAD || runs_no_more(bri_slot_at(arena, slot)))
             bri_proctable_died(owner_of(slot, life));
     }
@@ -187,7 +191,10 @@ static bool declare_descendants(bri_arena *arena)
     return any;
 }
 
-static void sweep_slot(bri_arena *arena, bri_owner dead)
+/* What a stopped process is in the middle of changing is left to it, and the slot stays dead: the
+ * try has marked the latch as waited for, so the process will look at `unswept` when it goes on.
+ * The second try is for one that has freed the latch before it could see that. */
+static void sweep_slot(bri_arena *arena, bri_owner dead, bri_deadline deadline)
 {
     bri_slot *slot = slot_of(arena, dead);
     BRI_KILL_POINT("sweep-begin");
@@ -195,7 +202,12 @@ static void sweep_slot(bri_arena *arena, bri_owner dead)
     BRI_KILL_POINT("sweep-parks");
     brp_words_sweep(arena->words, bri_owner_slot(dead));
     BRI_KILL_POINT("sweep-words");
-    bri_shared_sweep(arena, dead);
+    if (!bri_shared_sweep(arena, dead, deadline)) {
+        atomic_store(&arena->head->unswept, 1);
+        BRI_KILL_POINT("sweep-unswept");
+        if (!bri_shared_sweep(arena, dead, 0))
+            return;
+    }
     BRI_KILL_POINT("sweep-shared");
     uint32_t use = bri_owner_use(dead) == MOST_USES ? 1 : bri_owner_use(dead) + 1;
     atomic_store(&slot->life, life_word(use, BRI_SLOT_FREE));
@@ -203,9 +215,11 @@ static void sweep_slot(bri_arena *arena, bri_owner dead)
 }
 
 /* Under the latch. Again while somebody was declared dead meanwhile, maybe by this very thread. */
-static void sweep_all(bri_arena *arena)
+static void sweep_all(bri_arena *arena, bri_deadline deadline)
 {
     uint32_t deaths;
+    atomic_store(&arena->head->unswept, 0);
+    BRI_KILL_POINT("sweep-all");
     do {
         deaths = atomic_load(&arena->head->deaths);
         uint32_t n = atomic_load(&arena->head->n_slots);
@@ -213,7 +227,7 @@ static void sweep_all(bri_arena *arena)
             bri_slot *slot = bri_slot_at(arena, i);
             uint32_t life = atomic_load_explicit(&slot->life, memory_order_acquire);
             if (state_of(life) == BRI_SLOT_DEAD)
-                sweep_slot(arena, owner_of(i, life));
+                sweep_slot(arena, owner_of(i, life), deadline);
         }
     } while (declare_descendants(arena) || atomic_load(&arena->head->deaths) != deaths);
 }
@@ -231,8 +245,18 @@ static void lock_table(bri_arena *arena)
 
 static void unlock_table(bri_arena *arena)
 {
-    has_table = false;
     bri_latch_unlock(&arena->head->table_latch);
+    has_table = false;
+}
+
+void bri_proctable_sweep_rest(void)
+{
+    bri_arena *arena = bri_the_runtime.arena;
+    if (has_table || atomic_load(&arena->head->unswept) == 0)
+        return;
+    lock_table(arena);
+    sweep_all(arena, 0);
+    unlock_table(arena);
 }
 
 void bri_proctable_died(bri_owner dead)
@@ -247,7 +271,7 @@ void bri_proctable_died(bri_owner dead)
     if (has_table)
         return;
     lock_table(arena);
-    sweep_all(arena);
+    sweep_all(arena, bri_deadline_after(brp_clock_now(), SWEEP_GRACE_MS));
     unlock_table(arena);
     bri_unpark_everybody(arena);
 }
@@ -300,7 +324,7 @@ brood_status bri_proctable_claim(bri_owner *child)
     uint32_t slot = 0;
     BROOD_TRY(bri_arena_get(&arena));
     lock_table(arena);
-    sweep_all(arena);
+    sweep_all(arena, 0);
     brood_status status = find_free(arena, &slot);
     if (status == BROOD_OK)
         *child = claim_slot(arena, slot);

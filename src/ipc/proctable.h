@@ -35,6 +35,10 @@ void bri_proctable_release(bri_owner child);
  * descendants that are dead too, and sweeps. Any number of times. */
 void bri_proctable_died(bri_owner dead);
 
+/* Whoever frees a latch that was waited for: does what a sweep had to leave because the latch was
+ * held by a process that was stopped. */
+void bri_proctable_sweep_rest(void);
+
 /* The root enters its own slot in the arena that it makes. */
 brood_status bri_proctable_enter_root(bri_arena *arena);
 

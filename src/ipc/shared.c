@@ -166,41 +166,56 @@ static void leave(bri_arena *arena, bri_holder *holder)
         end_object(arena, holder, object);
 }
 
-static void tell_class(bri_arena *arena, bri_owner dead, bri_holder *holder)
+static brood_status tell_class(bri_arena *arena, bri_owner dead, bri_holder *holder,
+                               bri_deadline deadline)
 {
     uint64_t object = atomic_load(&holder->object);
     uint64_t life = atomic_load(bri_arena_life(arena, object));
     if (life >> HOLDER_BITS != atomic_load(&holder->generation))
-        return;
+        return BROOD_OK;
     uint32_t kind = atomic_load(&head_at(arena, object)->kind) % MAX_KINDS;
     const bri_shared_class *class = atomic_load(&classes[kind]);
-    if (class != NULL && class->holder_died != NULL)
-        class->holder_died(arena, body_at(arena, object), dead, holder);
+    if (class == NULL || class->holder_died == NULL)
+        return BROOD_OK;
+    return class->holder_died(arena, body_at(arena, object), dead, holder, deadline);
 }
 
-void bri_shared_sweep(bri_arena *arena, bri_owner dead)
+/* False: the record has to stay for now. */
+static bool sweep_holder(bri_arena *arena, bri_owner dead, bri_holder *holder,
+                         bri_deadline deadline)
 {
-    bri_slot *slot = bri_slot_at(arena, bri_owner_slot(dead));
+    if (atomic_load(&holder->state) == BRI_HOLDER_HELD) {
+        if (tell_class(arena, dead, holder, deadline) != BROOD_OK)
+            return false;
+        BRI_KILL_POINT("shared-sweep-told");
+        leave(arena, holder);
+    } else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING) {
+        end_object(arena, holder, atomic_load(&holder->object));
+    }
+    BRI_KILL_POINT("shared-sweep-left");
+    return true;
+}
+
+bool bri_shared_sweep(bri_arena *arena, bri_owner dead, bri_deadline deadline)
+{
+    _Atomic uint64_t *link = &bri_slot_at(arena, bri_owner_slot(dead))->holders;
+    uint64_t offset;
+    bool all = true;
     /* A change that the dead one did not finish is undone before its records are read. */
     lock_lives(arena);
     unlock_lives(arena);
-    for (;;) {
-        uint64_t offset = atomic_load(&slot->holders);
-        if (offset == 0)
-            return;
+    while ((offset = atomic_load(link)) != 0) {
         bri_holder *holder = holder_at(arena, offset);
-        if (atomic_load(&holder->state) == BRI_HOLDER_HELD) {
-            tell_class(arena, dead, holder);
-            BRI_KILL_POINT("shared-sweep-told");
-            leave(arena, holder);
-        } else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING) {
-            end_object(arena, holder, atomic_load(&holder->object));
+        if (!sweep_holder(arena, dead, holder, deadline)) {
+            all = false;
+            link = &holder->next;
+            continue;
         }
-        BRI_KILL_POINT("shared-sweep-left");
-        atomic_store(&slot->holders, atomic_load(&holder->next));
+        atomic_store(link, atomic_load(&holder->next));
         BRI_KILL_POINT("shared-sweep-unlinked");
         bri_arena_free(arena, offset);
     }
+    return all;
 }
 
 /* ---- this process's side ---- */

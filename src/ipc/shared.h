@@ -56,8 +56,11 @@ struct bri_shared_class {
      * last look. */
     _Atomic uint32_t *(*watched_word)(bri_shared *object);
     bool (*is_ready)(bri_shared *object);
-    /* A holder died: gives back what it had. May be called twice. */
-    void (*holder_died)(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
+    /* A holder died: gives back what it had. May be called again when it was done already.
+     * BROOD_ETIMEDOUT: a living process, which is stopped or very slow, has a latch of the object
+     * until the deadline; it is called again later. */
+    brood_status (*holder_died)(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                bri_deadline deadline);
 };
 
 /* The local struct of an object, the same for all handles in this process. */
@@ -112,8 +115,9 @@ void bri_shared_pass(const brood_value *object);
 brood_status bri_shared_check(const void *object, const char *what);
 
 /* A process is dead: gives back its shares. Under the process table's latch; may be cut off and
- * done again. */
-void bri_shared_sweep(bri_arena *arena, bri_owner dead);
+ * done again. False: not all of them, because of processes that are stopped in the middle of a
+ * change; it has to be done again. */
+bool bri_shared_sweep(bri_arena *arena, bri_owner dead, bri_deadline deadline);
 
 /* Makes the table and adds the hook for forks. */
 brood_status bri_shared_start(void);

@@ -145,16 +145,18 @@ static void give_up(bri_arena *arena, bri_ring *ring, bri_holder *holder)
 
 void bri_account_leave(bri_ring_view *view)
 {
-    bri_account_sweep(view->arena, view->ring, view->holder);
+    bri_account_sweep(view->arena, view->ring, view->holder, BRI_NEVER);
 }
 
-void bri_account_sweep(bri_arena *arena, bri_ring *ring, bri_holder *holder)
+brood_status bri_account_sweep(bri_arena *arena, bri_ring *ring, bri_holder *holder,
+                               bri_deadline deadline)
 {
-    bri_patience patience = {.timeout = 0};
-    if (!(ring->is_joinable || ring->ends) || lock_head(arena, ring, &patience) != BROOD_OK)
-        return;
+    if (!(ring->is_joinable || ring->ends))
+        return BROOD_OK;
+    BROOD_TRY(bri_head_lock_until(arena, ring, deadline));
     give_up(arena, ring, holder);
     unlock_head(ring);
+    return BROOD_OK;
 }
 
 /* ---- producers ---- */

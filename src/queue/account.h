@@ -20,10 +20,12 @@ void bri_account_settle(bri_arena *arena, bri_ring *ring);
  * to do, or done with at once. bri_account_settle follows. */
 void bri_account_take(bri_ring_view *view, uint64_t count, uint64_t n, bool are_done);
 
-/* This process comes to have the queue, and has it no more. */
+/* This process comes to have the queue, and has it no more; or a dead one: BROOD_ETIMEDOUT when a
+ * stopped process has the latch until the deadline. */
 void bri_account_enter(bri_ring_view *view);
 void bri_account_leave(bri_ring_view *view);
-void bri_account_sweep(bri_arena *arena, bri_ring *ring, bri_holder *holder);
+brood_status bri_account_sweep(bri_arena *arena, bri_ring *ring, bri_holder *holder,
+                               bri_deadline deadline);
 
 /* This process puts: BROOD_ECLOSED when the last producer is gone. It takes, so it is no producer
  * unless it has put. It puts no more. */

@@ -213,27 +213,28 @@ void bri_parcel_end(bri_ring_view *view, uint64_t block)
 
 /* Whether message number `count` was taken from the ring: by the dead process, whose mark is still
  * on it, or it is still there. */
-static bool was_taken(bri_arena *arena, bri_ring *ring, uint32_t count)
+static brood_status look_if_taken(bri_arena *arena, bri_ring *ring, uint32_t count,
+                                  bri_deadline deadline, bool *taken)
 {
-    bri_spin_place place = 0;
-    bri_patience patience = {.timeout = 0};
-    if (bri_end_lock(arena, ring, &ring->head, &place, &patience) != BROOD_OK)
-        return false; /* a stopped process: rather a block unused than one used twice */
+    BROOD_TRY(bri_head_lock_until(arena, ring, deadline));
     uint32_t ahead = (uint32_t)bri_count_of(&ring->head) - count;
     bri_latch_unlock(&ring->head.latch);
-    return ahead != 0 && ahead < UINT32_C(1) << 31;
+    *taken = ahead != 0 && ahead < UINT32_C(1) << 31;
+    return BROOD_OK;
 }
 
-static void sweep_note(bri_arena *arena, bri_ring *ring, bri_owner dead, _Atomic uint64_t *place)
+static brood_status sweep_note(bri_arena *arena, bri_ring *ring, bri_owner dead,
+                               _Atomic uint64_t *place, bri_deadline deadline)
 {
     uint64_t note = atomic_load(place);
     if (note == 0)
-        return;
+        return BROOD_OK;
     uint64_t block = block_of(note);
     _Atomic uint64_t *word = &parcel_at(arena, block)->mark;
     uint64_t mark = atomic_load(word);
-    bool is_loose =
-        mark == (MADE | dead) || (mark == (TAKEN | dead) && was_taken(arena, ring, (uint32_t)note));
+    bool is_loose = mark == (MADE | dead);
+    if (mark == (TAKEN | dead))
+        BROOD_TRY(look_if_taken(arena, ring, (uint32_t)note, deadline, &is_loose));
     atomic_store(place, 0);
     BRI_KILL_POINT("parcel-sweep");
     /* Once, though there may be two notes. */
@@ -241,22 +242,25 @@ static void sweep_note(bri_arena *arena, bri_ring *ring, bri_owner dead, _Atomic
         BRI_KILL_POINT("parcel-sweep-unmarked");
         bri_arena_free(arena, block);
     }
+    return BROOD_OK;
 }
 
-void bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder)
+brood_status bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder,
+                               bri_deadline deadline)
 {
-    sweep_note(arena, ring, dead, &holder->loose[FIRST_NOTE]);
+    BROOD_TRY(sweep_note(arena, ring, dead, &holder->loose[FIRST_NOTE], deadline));
     uint64_t offset = atomic_load(&holder->loose[TABLES]);
     while (offset != 0) {
         note_table *table = bri_arena_at(arena, offset);
         for (int i = 0; i < NOTES; i++)
-            sweep_note(arena, ring, dead, &table->notes[i]);
+            BROOD_TRY(sweep_note(arena, ring, dead, &table->notes[i], deadline));
         offset = atomic_load(&table->next);
     }
     free_tables(arena, holder);
+    return BROOD_OK;
 }
 
 void bri_parcels_leave(bri_ring_view *view)
 {
-    bri_parcels_sweep(view->arena, view->ring, view->arena->me, view->holder);
+    bri_parcels_sweep(view->arena, view->ring, view->arena->me, view->holder, BRI_NEVER);
 }

@@ -36,8 +36,10 @@ void *bri_parcel_data(const bri_arena *arena, uint64_t block);
 /* What a block weighs in the memory limit. */
 uint64_t bri_parcel_weight(uint64_t size);
 
-/* A process that used the ring has died: frees what was its own. May be cut off and done again. */
-void bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder);
+/* A process that used the ring has died: frees what was its own. May be cut off and done again.
+ * BROOD_ETIMEDOUT when a stopped process has the head's latch until the deadline. */
+brood_status bri_parcels_sweep(bri_arena *arena, bri_ring *ring, bri_owner dead, bri_holder *holder,
+                               bri_deadline deadline);
 
 /* This process has the queue no more: the same for what it still has in hand. */
 void bri_parcels_leave(bri_ring_view *view);

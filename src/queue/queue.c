@@ -53,10 +53,11 @@ static void destroy_body(bri_arena *arena, void *body)
     bri_ring_destroy(arena, body);
 }
 
-static void sweep_holder(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder)
+static brood_status sweep_holder(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                 bri_deadline deadline)
 {
-    bri_account_sweep(arena, body, holder);
-    bri_parcels_sweep(arena, body, dead, holder);
+    BROOD_TRY(bri_account_sweep(arena, body, holder, deadline));
+    return bri_parcels_sweep(arena, body, dead, holder, deadline);
 }
 
 static _Atomic uint32_t *watched_word(bri_shared *object)

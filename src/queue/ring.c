@@ -102,17 +102,23 @@ static bri_deadline deadline_of(bri_patience *patience)
     return patience->deadline;
 }
 
-static brood_status lock_slowly(bri_arena *arena, bri_ring *ring, bri_end *end,
-                                bri_spin_place *place, bri_patience *patience)
+static brood_status wait_for_latch(bri_arena *arena, bri_ring *ring, bri_end *end,
+                                   bri_spin_place *place, bri_deadline deadline)
 {
-    bri_deadline deadline = deadline_of(patience);
-    bri_deadline grace = bri_deadline_after(brp_clock_now(), GRACE_MS);
-    brood_status status = bri_latch_wait(&end->latch, place, deadline > grace ? deadline : grace);
+    brood_status status = bri_latch_wait(&end->latch, place, deadline);
     if (status != BROOD_EOWNERDIED)
         return status;
     if (end == &ring->head)
         bri_account_settle(arena, ring);
     return BROOD_OK;
+}
+
+static brood_status lock_slowly(bri_arena *arena, bri_ring *ring, bri_end *end,
+                                bri_spin_place *place, bri_patience *patience)
+{
+    bri_deadline deadline = deadline_of(patience);
+    bri_deadline grace = bri_deadline_after(brp_clock_now(), GRACE_MS);
+    return wait_for_latch(arena, ring, end, place, deadline > grace ? deadline : grace);
 }
 
 brood_status bri_end_lock(bri_arena *arena, bri_ring *ring, bri_end *end, bri_spin_place *place,
@@ -121,6 +127,14 @@ brood_status bri_end_lock(bri_arena *arena, bri_ring *ring, bri_end *end, bri_sp
     if (bri_latch_try(&end->latch, arena->me))
         return BROOD_OK;
     return lock_slowly(arena, ring, end, place, patience);
+}
+
+brood_status bri_head_lock_until(bri_arena *arena, bri_ring *ring, bri_deadline deadline)
+{
+    bri_spin_place place = 0;
+    if (bri_latch_try(&ring->head.latch, arena->me))
+        return BROOD_OK;
+    return wait_for_latch(arena, ring, &ring->head, &place, deadline);
 }
 
 bool bri_ring_is_empty(const bri_ring *ring)

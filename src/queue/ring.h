@@ -177,6 +177,8 @@ static inline bool bri_ring_is_closed(const bri_ring *ring)
  * patience lasts. BROOD_OK or BROOD_ETIMEDOUT. */
 brood_status bri_end_lock(bri_arena *arena, bri_ring *ring, bri_end *end, bri_spin_place *place,
                           bri_patience *patience);
+/* The head's, for no longer than it says. */
+brood_status bri_head_lock_until(bri_arena *arena, bri_ring *ring, bri_deadline deadline);
 
 /* ---- for the files of the ring ---- */
 

@@ -22,17 +22,29 @@ static void finish_for_dead(bri_account *account)
         finish_change(account, bri_arena_at(bri_the_runtime.arena, holder));
 }
 
+static brood_status lock_slowly(bri_account *account, bri_spin_place *place, bri_deadline deadline)
+{
+    brood_status status = bri_latch_wait(&account->latch, place, deadline);
+    if (status != BROOD_EOWNERDIED)
+        return status;
+    finish_for_dead(account);
+    return BROOD_OK;
+}
+
 brood_status bri_account_lock(bri_account *account, bri_spin_place *place, bri_deadline deadline)
 {
     if (bri_latch_try(&account->latch, bri_owner_me()))
         return BROOD_OK;
     bri_deadline grace = bri_deadline_after(brp_clock_now(), GRACE_MS);
-    brood_status status =
-        bri_latch_wait(&account->latch, place, deadline > grace ? deadline : grace);
-    if (status != BROOD_EOWNERDIED)
-        return status;
-    finish_for_dead(account);
-    return BROOD_OK;
+    return lock_slowly(account, place, deadline > grace ? deadline : grace);
+}
+
+brood_status bri_account_lock_until(bri_account *account, bri_deadline deadline)
+{
+    bri_spin_place place = 0;
+    if (bri_latch_try(&account->latch, bri_owner_me()))
+        return BROOD_OK;
+    return lock_slowly(account, &place, deadline);
 }
 
 void bri_account_unlock(bri_account *account)

@@ -26,6 +26,8 @@ typedef struct bri_account {
 /* BROOD_OK; BROOD_ETIMEDOUT when a process that is stopped, or very slow, has the latch. It is
  * waited for a second in any case: normally it is held for an instant. */
 brood_status bri_account_lock(bri_account *account, bri_spin_place *place, bri_deadline deadline);
+/* The same, for no longer than it says. */
+brood_status bri_account_lock_until(bri_account *account, bri_deadline deadline);
 void bri_account_unlock(bri_account *account);
 
 /* Under the latch: the value and what the holder has become these, as one. */

@@ -52,7 +52,8 @@ typedef struct plan {
 static brood_status rebuild_barrier(const brood_value *arguments, bri_transfer *transfer,
                                     void **object);
 static brood_status become_party(bri_shared *object);
-static void break_for_dead(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
+static brood_status break_for_dead(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                   bri_deadline deadline);
 
 const bri_shared_class bri_barrier_class = {
     .type = {.name = "Barrier",
@@ -365,13 +366,12 @@ brood_status brood_barrier_wait(brood_barrier *barrier, brood_ms timeout, uint32
 }
 
 /* May be called again: then none of it is in, and it counts no more. */
-static void break_for_dead(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder)
+static brood_status break_for_dead(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                   bri_deadline deadline)
 {
     bri_account *account = &((barrier_body *)body)->account;
-    bri_spin_place place = 0;
     (void)arena;
-    if (bri_account_lock(account, &place, 0) != BROOD_OK)
-        return; /* by a stopped process */
+    BROOD_TRY(bri_account_lock_until(account, deadline));
     uint64_t value = atomic_load(&account->value);
     uint32_t held = atomic_load(&holder->held), in = held & ~(PARTY | ACTOR);
     uint64_t next = value;
@@ -383,6 +383,7 @@ static void break_for_dead(bri_arena *arena, void *body, bri_owner dead, bri_hol
         bri_account_change(account, in == 0 ? next : left(next, in), holder, 0);
     bri_account_unlock(account);
     bri_bell_ring(&account->bell, INT32_MAX);
+    return BROOD_OK;
 }
 
 /* ---- the rest ---- */

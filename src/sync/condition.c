@@ -27,7 +27,8 @@ static brood_status rebuild_condition(const brood_value *arguments, bri_transfer
                                       void **object);
 static void release_guard(bri_shared *object);
 static void destroy_seats(bri_arena *arena, void *body);
-static void sweep_seats(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
+static brood_status sweep_seats(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                bri_deadline deadline);
 
 const bri_shared_class bri_condition_class = {
     .type = {.name = "Condition",
@@ -59,10 +60,11 @@ static void destroy_seats(bri_arena *arena, void *body)
     bri_seats_destroy(arena, &((condition_body *)body)->seats);
 }
 
-static void sweep_seats(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder)
+static brood_status sweep_seats(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder,
+                                bri_deadline deadline)
 {
     (void)holder;
-    bri_seats_sweep(arena, &((condition_body *)body)->seats, dead);
+    return bri_seats_sweep(arena, &((condition_body *)body)->seats, dead, deadline);
 }
 
 /* The use of the lock passes to the condition, which may have one already. */

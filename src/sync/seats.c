@@ -2,9 +2,8 @@
 #include "sync/seats.h"
 
 #include "core/killpoint.h"
-#include "platform/clock.h"
 
-enum { MORE_SEATS = 30, GRACE_MS = 1000 };
+enum { MORE_SEATS = 30 };
 
 typedef struct more_seats {
     _Atomic uint64_t more;
@@ -157,12 +156,12 @@ void bri_seats_tell(bri_arena *arena, bri_seats *seats, uint32_t n)
 
 /* A notification is passed on before its seat is free: who is killed in between does it twice,
  * which wakes one without need, and never loses it. */
-void bri_seats_sweep(bri_arena *arena, bri_seats *seats, bri_owner dead)
+brood_status bri_seats_sweep(bri_arena *arena, bri_seats *seats, bri_owner dead,
+                             bri_deadline deadline)
 {
     bri_spin_place place = 0;
-    bri_deadline grace = bri_deadline_after(brp_clock_now(), GRACE_MS);
-    if (bri_latch_lock(&seats->latch, bri_owner_me(), &place, grace) == BROOD_ETIMEDOUT)
-        return; /* a stopped process: rather a seat lost than everybody waiting for it */
+    if (bri_latch_lock(&seats->latch, bri_owner_me(), &place, deadline) == BROOD_ETIMEDOUT)
+        return BROOD_ETIMEDOUT;
     seat_walk walk = begin_walk(arena, seats);
     for (bri_seat *seat; (seat = next_seat(&walk)) != NULL;) {
         uint32_t seen = atomic_load(&seat->word);
@@ -174,6 +173,7 @@ void bri_seats_sweep(bri_arena *arena, bri_seats *seats, bri_owner dead)
         atomic_store(&seat->word, 0);
     }
     bri_latch_unlock(&seats->latch);
+    return BROOD_OK;
 }
 
 void bri_seats_destroy(bri_arena *arena, bri_seats *seats)

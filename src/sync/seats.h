@@ -48,7 +48,8 @@ void bri_seat_leave(bri_seat *seat);
 void bri_seats_tell(bri_arena *arena, bri_seats *seats, uint32_t n);
 
 /* Frees the seats of a dead process; what they were told is told to others. May be done again. */
-void bri_seats_sweep(bri_arena *arena, bri_seats *seats, bri_owner dead);
+brood_status bri_seats_sweep(bri_arena *arena, bri_seats *seats, bri_owner dead,
+                             bri_deadline deadline);
 
 /* Frees the blocks. */
 void bri_seats_destroy(bri_arena *arena, bri_seats *seats);

@@ -22,7 +22,8 @@ struct brood_semaphore {
 
 static brood_status rebuild_semaphore(const brood_value *arguments, bri_transfer *transfer,
                                       void **object);
-static void give_units_back(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder);
+static brood_status give_units_back(bri_arena *arena, void *body, bri_owner dead,
+                                    bri_holder *holder, bri_deadline deadline);
 
 const bri_shared_class bri_semaphore_class = {
     .type = {.name = "Semaphore",
@@ -168,15 +169,14 @@ brood_status brood_semaphore_release(brood_semaphore *semaphore)
 }
 
 /* May be called again: then the holder has none any more. */
-static void give_units_back(bri_arena *arena, void *body, bri_owner dead, bri_holder *holder)
+static brood_status give_units_back(bri_arena *arena, void *body, bri_owner dead,
+                                    bri_holder *holder, bri_deadline deadline)
 {
     semaphore_body *semaphore = body;
     bri_account *account = &semaphore->account;
-    bri_spin_place place = 0;
     (void)arena;
     (void)dead;
-    if (bri_account_lock(account, &place, 0) != BROOD_OK)
-        return; /* a stopped process: rather units lost than everybody waiting for it */
+    BROOD_TRY(bri_account_lock_until(account, deadline));
     uint64_t value = atomic_load(&account->value);
     uint32_t held = atomic_load(&holder->held);
     uint64_t raised = value + held;
@@ -187,6 +187,7 @@ static void give_units_back(bri_arena *arena, void *body, bri_owner dead, bri_ho
     bri_account_unlock(account);
     if (raised != value)
         bri_bell_ring(&account->bell, 1);
+    return BROOD_OK;
 }
 
 uint32_t brood_semaphore_units(brood_semaphore *semaphore)
