@@ -14,6 +14,9 @@ from xml.sax.saxutils import escape
 
 def write(directory, results, goals, rounds):
     """Writes report.md and report.svg; `results` is {bench: {peer: (unit, [numbers])}}. Their paths."""
+    # A tiny run may take no time that the clock shows.
+    results = {bench: {peer: figure for peer, figure in figures.items() if median(figure) > 0}
+               for bench, figures in results.items()}
     results = {bench: figures for bench, figures in results.items() if figures}
     paths = []
     for name, text in (("report.md", table(results, goals, rounds)), ("report.svg", plot(results, goals))):
@@ -87,12 +90,12 @@ def table(results, goals, rounds):
 
 # --- the plot -----------------------------------------------------------------------------------
 
-LABELS, BARS, FIGURES, ROW, HEAD = 210, 480, 210, 20, 70
+LABELS, BARS, FIGURES, ROW, GAP, HEAD = 150, 520, 270, 19, 12, 96
 STYLE = """
-    text { font: 12px system-ui, sans-serif; fill: #222 }
-    .title { font-size: 16px; font-weight: 600 } .bench { font-weight: 600 } .note { fill: #666 }
-    .grid { stroke: #ddd } .one { stroke: #888 } .goal { stroke: #b00; stroke-width: 2 }
-    .brood { fill: #2b6cb0 } .peer { fill: #a0aec0 }
+    text { font: 12px 'DejaVu Sans', system-ui, sans-serif; fill: #222 }
+    .title { font-size: 17px; font-weight: 600 } .bench { font-weight: 600 } .note { fill: #666 }
+    .even { fill: #f5f7fa } .grid { stroke: #d8dde3 } .one { stroke: #555 } .goal { stroke: #c00; stroke-width: 2 }
+    .met { fill: #7aa6d1 } .missed { fill: #e09a4f } .free { fill: #b3bac2 }
 """
 
 
@@ -104,52 +107,83 @@ def line(x1, y1, x2, y2, style):
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{style}"/>'
 
 
+def box(x, y, width, height, style):
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{style}"/>'
+
+
+def peers_of(figures):
+    return [peer for peer in figures if peer != "brood"]
+
+
 def plot(results, goals):
-    """Bars on a logarithmic axis, from the vertical line that is brood's speed."""
-    results = {bench: figures for bench, figures in results.items() if "brood" in figures}
-    ratios = [ratio(figures, peer) for figures in results.values() for peer in figures]
-    low = math.floor(math.log10(min(ratios, default=0.1)))
-    high = max(1, math.ceil(math.log10(max(ratios, default=10))))
+    """A block a benchmark and a bar a peer, on a logarithmic axis, from the line that is brood's speed."""
+    results = {bench: figures for bench, figures in results.items() if "brood" in figures and len(figures) > 1}
+    factors = {(goal.bench, goal.peer): goal.factor for goal in goals}
+    seen = [ratio(figures, peer) for figures in results.values() for peer in figures]
+    low = math.floor(math.log10(min(seen, default=0.1)))
+    high = max(1, math.ceil(math.log10(max(seen, default=10))))
 
     def across(relative):
         return LABELS + BARS * (math.log10(relative) - low) / (high - low)
 
-    height = HEAD + sum(len(figures) + 1 for figures in results.values()) * ROW + 30
+    height = HEAD + sum(len(figures) * ROW + GAP for figures in results.values()) + 30
     width = LABELS + BARS + FIGURES
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
-        text(16, 26, "brood beside its peers", "title"),
-        text(16, 44, "speed relative to brood, logarithmic; to the right is faster; red: brood's goal", "note"),
     ]
+    blocks, y = [], HEAD
+    for i, (bench, figures) in enumerate(results.items()):
+        size = len(figures) * ROW + GAP
+        if i % 2 == 0:
+            parts.append(box(0, y, width, size, "even"))
+        blocks += block(y + GAP / 2, bench, figures, factors, across)
+        y += size
     for power in range(low, high + 1):
-        x = across(10**power)
-        parts.append(line(x, HEAD - 8, x, height - 24, "one" if power == 0 else "grid"))
-        parts.append(text(x, height - 8, f"{10.0**power:g}×", "note", "middle"))
-    y = HEAD
-    for bench, figures in results.items():
-        parts.append(text(16, y + 14, bench, "bench"))
-        for peer, figure in figures.items():
-            y += ROW
-            parts += bar(y, peer, figure, ratio(figures, peer), across)
-            parts += [
-                line(across(1 / wanted.factor), y + 2, across(1 / wanted.factor), y + ROW - 2, "goal")
-                for wanted in goals
-                if wanted.bench == bench and wanted.peer == peer and low <= -math.log10(wanted.factor) <= high
-            ]
-        y += ROW
-    parts.append("</svg>")
-    return "\n".join(parts) + "\n"
+        parts.append(line(across(10**power), HEAD, across(10**power), y, "one" if power == 0 else "grid"))
+        for at in (HEAD - 6, y + 16):
+            parts.append(text(across(10**power), at, "brood" if power == 0 else f"{10.0**power:g}×", "note", "middle"))
+    return "\n".join(parts + legend() + blocks + ["</svg>"]) + "\n"
 
 
-def bar(y, peer, figure, relative, across):
-    start, end = sorted((across(1), across(relative)))
-    if peer == "brood":
-        start, end = start - 2, end + 2
-    style = "brood" if peer == "brood" else "peer"
-    return [
-        text(LABELS - 10, y + 14, peer, "", "end"),
-        f'<rect x="{start:.1f}" y="{y + 4}" width="{end - start:.1f}" height="{ROW - 8}" class="{style}"/>',
-        text(LABELS + BARS + 10, y + 14, f"{number(median(figure))} {figure[0]}   ({relative:.3g}×)"),
+def legend():
+    parts = [
+        text(16, 26, "brood beside its peers", "title"),
+        text(16, 46, "A bar is a peer's speed as a multiple of brood's, on a logarithmic scale: to the left it is slower than "
+                     "brood, to the right faster.", "note"),
     ]
+    x = 16
+    for style, words in (("met", "brood's goal is met"), ("missed", "missed"), ("free", "no goal")):
+        parts += [box(x, 56, 14, 11, style), text(x + 20, 66, words, "note")]
+        x += 40 + 7 * len(words)
+    return parts + [line(x, 55, x, 69, "goal"), text(x + 8, 66, "the goal: how far to the right the bar may reach", "note")]
+
+
+def block(y, bench, figures, factors, across):
+    """The benchmark's name with brood's own figure, and a row for each peer."""
+    parts = [
+        text(16, y + 14, bench, "bench"),
+        text(LABELS + BARS + 16, y + 14, figure_text(figures["brood"]), "bench"),
+    ]
+    for peer in peers_of(figures):
+        y += ROW
+        relative, factor = ratio(figures, peer), factors.get((bench, peer))
+        start, end = sorted((across(1), across(relative)))
+        style = "free" if factor is None else "met" if 1 / relative >= factor else "missed"
+        parts += [
+            text(LABELS - 8, y + 14, peer, "", "end"),
+            box(start, y + 4, max(end - start, 1), ROW - 7, style),
+            text(LABELS + BARS + 16, y + 14, f"{figure_text(figures[peer])}, {how_fast(relative)}"),
+        ]
+        if factor is not None and LABELS <= across(1 / factor) <= LABELS + BARS:
+            parts.append(line(across(1 / factor), y + 2, across(1 / factor), y + ROW - 1, "goal"))
+    return parts
+
+
+def figure_text(figure):
+    return f"{number(median(figure))} {figure[0]}"
+
+
+def how_fast(relative):
+    return f"{relative:.3g} times as fast" if relative >= 1 else f"brood {1 / relative:.3g} times as fast"
