@@ -2,9 +2,9 @@
  * brood/connection.h - messages between two processes. Python: multiprocessing.Pipe and Connection,
  * the same framing.
  *
- * A connection goes to another process as an argument of that process (brood_connection_value); it
- * cannot be put into a message. Each end belongs to one process: close the ends that you do not use
- * yourself, or nobody sees the end of the other.
+ * A connection goes to another process as an argument of that process, or as an argument or result
+ * of a pool's task (brood_connection_value); it cannot be put into a message. Each end belongs to
+ * one process: close the ends that you do not use yourself, or nobody sees the end of the other.
  *
  * Threads: one thread may receive while another sends; a second receiver waits for the first, a
  * second sender likewise. Closing must not meet another call on the same connection.
@@ -177,9 +177,10 @@ BROOD_API bool brood_connection_is_writable(const brood_connection *connection);
 BROOD_API void brood_connection_close(brood_connection *connection);
 
 /*
- * The connection as a value, for a process's arguments. The value is another reference; the pointer
- * still has to be closed. A process gets a duplicate of the handle, with what was read ahead, so
- * close it here when it was given away. The invalid value on failure.
+ * The connection as a value, for arguments of processes and tasks and results of tasks. The value
+ * is another reference; the pointer still has to be closed. The receiver gets a duplicate of the
+ * handle, with what was read ahead, so close it here when it was given away. The invalid value on
+ * failure.
  *
  * Errors:  BROOD_EINVALID, BROOD_ENOMEM, to be seen in brood_last_error().
  */

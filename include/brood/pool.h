@@ -9,8 +9,11 @@
  * not daemonic), but they cannot use the pool that runs them: a pool does not travel, and the
  * pointer that a forked worker inherits is refused with BROOD_ESTATE instead of waiting for ever.
  *
- * Arguments and results may be any values, brood locks and queues among them; what is tied to one
- * process (a connection, a pool) is refused and fails the item that contains it.
+ * Arguments and results may be any values, brood locks, queues, connections, and sockets and open
+ * files (brood/socket.h) among them. What is tied to one process (a pool) is refused, and fails the
+ * item that contains it. A connection that is an argument is duplicated when it is submitted: close
+ * it here if it was given away; its other end sees the end when the task has ended and the worker
+ * has let it go.
  */
 #ifndef BROOD_POOL_H
 #define BROOD_POOL_H

@@ -37,8 +37,9 @@ const bri_object_class *bri_class_find(const char *name)
 brood_status bri_transfer_add(struct bri_transfer *transfer, brp_handle handle, int64_t *number)
 {
     if (transfer->way != BRI_TRANSFER_START)
-        return bri_fail(BROOD_ENOTSUP,
-                        "could not send a system handle: it can only be an argument of a process");
+        return bri_fail(
+            BROOD_ENOTSUP,
+            "could not send a system handle: it can only be an argument of a process or a task");
     if (transfer->n == BRI_TRANSFER_MAX)
         return bri_fail(BROOD_ELIMIT,
                         "could not send a system handle: %d in one message is the most",
@@ -59,6 +60,24 @@ brood_status bri_transfer_take(struct bri_transfer *transfer, int64_t number, br
     *handle = transfer->handles[number];
     transfer->handles[number] = BRP_NO_HANDLE;
     return BROOD_OK;
+}
+
+static const bri_lender *_Atomic the_lender;
+
+void bri_lender_set(const bri_lender *lender)
+{
+    atomic_store(&the_lender, lender);
+}
+
+brood_status bri_transfer_lend(struct bri_transfer *transfer, const bri_lent *what,
+                               brood_value *ticket)
+{
+    return atomic_load(&the_lender)->lend(transfer, what, ticket);
+}
+
+brood_status bri_transfer_borrow(const brood_value *ticket, bool is_socket, brp_handle *handle)
+{
+    return atomic_load(&the_lender)->borrow(ticket, is_socket, handle);
 }
 
 void bri_transfer_close_rest(struct bri_transfer *transfer)

@@ -11,14 +11,20 @@
 /* Where the pickle goes: classes may refuse (a connection cannot go through a queue). */
 typedef enum bri_transfer_way {
     BRI_TRANSFER_START, /* into a child's start block: handles are listed for the spawn */
-    BRI_TRANSFER_TREE,  /* to a process of the tree through the arena or a connection: arena objects
-                           only */
+    BRI_TRANSFER_TREE, /* to a process of the tree through the arena or a connection: no connections
+                        */
+    BRI_TRANSFER_TASK  /* the same, as arguments or result of a task: connections too */
 } bri_transfer_way;
 
 enum { BRI_TRANSFER_MAX = 64 };
 
 struct bri_transfer {
     bri_transfer_way way;
+    bool
+        keeps; /* writing: what is lent stays so until its loan is ended, so that it can be borrowed
+                  by each attempt of a task; else it is lent to the first who borrows it */
+    uint64_t
+        loan; /* writing, with `keeps`: 0, or which loan it is: made with the first thing lent */
     size_t n;
     brp_handle handles[BRI_TRANSFER_MAX]; /* writing: borrowed from the objects; reading: owned
                                              until taken */
@@ -31,6 +37,31 @@ brood_status bri_transfer_add(struct bri_transfer *transfer, brp_handle handle, 
 brood_status bri_transfer_take(struct bri_transfer *transfer, int64_t number, brp_handle *handle);
 /* Reading: closes what nobody took. */
 void bri_transfer_close_rest(struct bri_transfer *transfer);
+
+/* ---- handles in messages that have none beside them ---- */
+
+/* What is lent: `object` keeps the handle open, until `release`. */
+typedef struct bri_lent {
+    brp_handle handle;
+    bool is_socket;
+    void *object;
+    void (*release)(void *object);
+} bri_lent;
+
+/* The layer that has the means to lend makes them known when it starts. */
+typedef struct bri_lender {
+    brood_status (*lend)(struct bri_transfer *transfer, const bri_lent *what, brood_value *ticket);
+    brood_status (*borrow)(const brood_value *ticket, bool is_socket, brp_handle *handle);
+} bri_lender;
+void bri_lender_set(const bri_lender *lender);
+
+/* Writing: gives a value that stands for the handle in the message. `what->object` is moved in.
+ * Reading: gets a duplicate from the process that has written the ticket, which must live. */
+brood_status bri_transfer_lend(struct bri_transfer *transfer, const bri_lent *what,
+                               brood_value *ticket);
+brood_status bri_transfer_borrow(const brood_value *ticket, bool is_socket, brp_handle *handle);
+
+/* ---- classes ---- */
 
 /* Classes of objects that can be in pickles, by name (a constant table; each layer's class adds
  * itself when its runtime part starts). */

@@ -1,9 +1,12 @@
 /*
- * ipc/connection_pass.c - handles and sockets given to the process at the other end. Python:
- * multiprocessing.reduction's send_handle and recv_handle.
+ * ipc/connection_pass.c - handles and sockets given to the process at the other end, and a
+ * connection's own handle in a message. Python: multiprocessing.reduction's send_handle and
+ * recv_handle, and how it pickles connections.
  *
  * POSIX: beside one byte in the stream, which the frame reader sets apart. Windows: as a message.
  */
+#include "base/memory.h"
+#include "core/transfer.h"
 #include "ipc/connection_state.h"
 #include "platform/clock.h"
 #include "platform/local.h"
@@ -126,4 +129,52 @@ brood_status brood_connection_recv_socket(brood_connection *connection, intptr_t
                                           brood_ms timeout)
 {
     return receive_one(connection, handle, true, timeout);
+}
+
+/* ---- the own handle in a message ---- */
+
+static void release_lent(void *object)
+{
+    brp_channel *channel = object;
+    brp_channel_close(channel);
+    bri_free(channel);
+}
+
+/* A duplicate, because the connection may be closed before somebody borrows it. */
+static brood_status lend(brp_channel channel, bri_transfer *transfer, brood_value *ticket)
+{
+    brp_channel *copy = bri_alloc(sizeof *copy);
+    if (copy == NULL)
+        return BROOD_ENOMEM;
+    *copy = (brp_channel){BRP_NO_HANDLE, channel.kind};
+    brood_status status = brp_handle_duplicate(channel.handle, &copy->handle);
+    if (status == BROOD_OK)
+        status = brp_channel_adopt(copy);
+    if (status != BROOD_OK) {
+        release_lent(copy);
+        return status;
+    }
+    bri_lent what = {copy->handle, copy->kind == BRP_CHANNEL_SOCKET, copy, release_lent};
+    return bri_transfer_lend(transfer, &what, ticket);
+}
+
+brood_status bri_connection_give_handle(const brood_connection *connection, bri_transfer *transfer,
+                                        brood_value *given)
+{
+    int64_t number;
+    if (transfer->way == BRI_TRANSFER_TASK)
+        return lend(connection->channel, transfer, given);
+    BROOD_TRY(bri_transfer_add(transfer, connection->channel.handle, &number));
+    *given = brood_int(number);
+    return BROOD_OK;
+}
+
+brood_status bri_connection_get_handle(const brood_value *given, bri_transfer *transfer,
+                                       brp_channel *channel)
+{
+    int64_t number;
+    if (brood_value_kind(given) != BROOD_INT)
+        return bri_transfer_borrow(given, channel->kind == BRP_CHANNEL_SOCKET, &channel->handle);
+    BROOD_TRY(brood_get_int(given, &number));
+    return bri_transfer_take(transfer, number, &channel->handle);
 }

@@ -41,4 +41,10 @@ brood_status bri_connection_check(const brood_connection *connection, bool able,
 brood_status bri_connection_check_read(const brood_connection *connection);
 brood_status bri_connection_check_write(const brood_connection *connection);
 
+/* The channel's handle in a message, and out of it (connection_pass.c). */
+brood_status bri_connection_give_handle(const brood_connection *connection, bri_transfer *transfer,
+                                        brood_value *given);
+brood_status bri_connection_get_handle(const brood_value *given, bri_transfer *transfer,
+                                       brp_channel *channel);
+
 #endif /* BRI_CONNECTION_STATE_H */

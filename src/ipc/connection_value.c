@@ -11,7 +11,7 @@
 static brood_status reduce_connection(void *object, bri_transfer *transfer, brood_value *arguments)
 {
     brood_connection *connection = object;
-    int64_t number;
+    brood_value given = {0};
     BROOD_TRY(bri_connection_check(connection, true, "send"));
     bri_mutex_lock(connection->read_lock);
     const bri_frame_reader *reader = &connection->reader;
@@ -19,12 +19,12 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
         reader->has_header || reader->beside != NULL
             ? bri_fail(BROOD_ESTATE,
                        "could not send a connection: a part of a message was received from it")
-            : bri_transfer_add(transfer, connection->channel.handle, &number);
+            : bri_connection_give_handle(connection, transfer, &given);
     brood_value tuple = {0};
     if (status == BROOD_OK) {
         const void *ahead =
             reader->ahead == NULL ? (const void *)"" : reader->ahead + reader->begin;
-        tuple = brood_pack("(lbbibuy)", number, connection->readable, connection->writable,
+        tuple = brood_pack("(vbbibuy)", given, connection->readable, connection->writable,
                            (int)connection->channel.kind, connection->is_foreign,
                            (uint64_t)connection->limit, ahead, reader->end - reader->begin);
         if (tuple.kind == BROOD_INVALID)
@@ -44,19 +44,19 @@ static brood_status put_ahead(brood_connection *connection, const void *data, si
 static brood_status rebuild_connection(const brood_value *arguments, bri_transfer *transfer,
                                        void **object)
 {
-    int64_t number, kind;
+    const brood_value *given;
+    int64_t kind;
     uint64_t limit;
     bool readable, writable, is_foreign;
     const void *ahead;
     size_t size;
-    brp_handle handle;
     brood_connection *made;
-    BROOD_TRY(brood_unpack(arguments, "(ibbibuy)", &number, &readable, &writable, &kind,
-                           &is_foreign, &limit, &ahead, &size));
+    BROOD_TRY(brood_unpack(arguments, "(vbbibuy)", &given, &readable, &writable, &kind, &is_foreign,
+                           &limit, &ahead, &size));
     if (kind < 0 || kind >= BRP_CHANNEL_KINDS)
         return bri_fail(BROOD_EFORMAT, "could not use a connection: its kind is unknown");
-    BROOD_TRY(bri_transfer_take(transfer, number, &handle));
-    brp_channel channel = {handle, (brp_channel_kind)kind};
+    brp_channel channel = {BRP_NO_HANDLE, (brp_channel_kind)kind};
+    BROOD_TRY(bri_connection_get_handle(given, transfer, &channel));
     BROOD_TRY(bri_connection_make(&made, channel, readable, writable));
     made->is_foreign = is_foreign;
     atomic_store(&made->limit, limit);

@@ -322,7 +322,7 @@ static void run_collector(void *context)
 {
     brood_pool *pool = context;
     collected_pool = pool;
-    bri_round round = {.pool = pool, .wanted = 1};
+    bri_round round = {.pool = pool, .wanted = 1, .scratch.lends = true};
     bri_gate_enter();
     bri_mutex_lock(pool->mutex);
     while (!pool->collector.ends) {

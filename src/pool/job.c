@@ -1,5 +1,6 @@
 /* pool/job.c - the life of jobs, and what their futures ask of them. */
 #include "pool/job.h"
+#include "pool/lend.h"
 
 #include <string.h>
 
@@ -35,6 +36,7 @@ void bri_job_release(bri_job *job)
     brood_future_destroy(job->future);
     bri_imap_release(job->iterator);
     bri_free(job->frame);
+    bri_loan_end(job->loan);
     brood_value_clear(&job->items);
     brood_value_clear(&job->held);
     if (job->results != NULL)

@@ -43,6 +43,7 @@ struct bri_job {
     uint32_t slot;
     void *frame; /* its arguments while it waits */
     size_t size;
+    uint64_t loan; /* of what is lent with them */
 
     /* many tasks; the collector's */
     brood_value items;

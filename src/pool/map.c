@@ -189,8 +189,7 @@ static brood_status wait_for_work(map_run *run, bri_deadline deadline, bri_deadl
     int64_t now = brp_clock_now();
     if (status == BROOD_ETIMEDOUT || now - before >= FAST)
         run->wanted = 1;
-    else if (run->wanted < MOST_WANTED)
-        run->wanted *= 2;
+    else if (run->wanted < MOST_WANTED) run->wanted *= 2;
     return now >= deadline ? BROOD_ETIMEDOUT : BROOD_OK;
 }
 
@@ -310,6 +309,7 @@ static brood_status map(map_run *run, brood_value *results)
     run->n = brood_value_length(&run->items);
     run->chunk = bri_chunk_of(run->pool, run->n, run->options.chunksize);
     run->wanted = 1;
+    run->scratch.lends = true;
     run->sink = (bri_sink){.value = take_value, .failed = item_failed, .context = run};
     run->results = bri_calloc(run->n, sizeof *run->results);
     if (run->results == NULL)

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "core/transfer.h"
 #include "data/pickle.h"
+#include "pool/lend.h"
 
 enum {
     HEAD = sizeof(uint64_t),
@@ -19,7 +20,9 @@ enum {
 /* Objects of the arena may be in tasks and results. */
 static bri_pickle_options options_for(struct bri_transfer *transfer)
 {
-    transfer->way = BRI_TRANSFER_TREE;
+    transfer->way = BRI_TRANSFER_TASK;
+    transfer->keeps = false;
+    transfer->loan = 0;
     transfer->n = 0;
     return (bri_pickle_options){.transfer = transfer, .find_class = bri_class_find};
 }
@@ -31,14 +34,18 @@ static uint64_t head_of(int kind, size_t size)
 
 /* ---- writing ---- */
 
-static brood_status append_pickle(bri_buffer *bytes, int kind, const brood_value *value)
+static brood_status append_pickle(bri_payload *frame, int kind, const brood_value *value)
 {
+    bri_buffer *bytes = &frame->bytes;
     size_t start = bytes->length;
     BROOD_TRY(bri_buffer_reserve(bytes, HEAD));
     bytes->length += HEAD;
     struct bri_transfer transfer;
     bri_pickle_options options = options_for(&transfer);
+    transfer.keeps = frame->lends;
+    transfer.loan = frame->loan;
     brood_status status = bri_pickle_write(value, &options, bytes);
+    frame->loan = transfer.loan;
     if (status != BROOD_OK) {
         bytes->length = start;
         return status;
@@ -104,9 +111,9 @@ brood_status bri_payload_append(bri_payload *frame, const brood_value *value)
     case BROOD_BYTES:
         if (!brood_value_is_mutable_bytes(value))
             return append_bytes(frame, value);
-        return append_pickle(&frame->bytes, BRI_ITEM_VALUE, value);
+        return append_pickle(frame, BRI_ITEM_VALUE, value);
     default:
-        return append_pickle(&frame->bytes, BRI_ITEM_VALUE, value);
+        return append_pickle(frame, BRI_ITEM_VALUE, value);
     }
     return append_scalar(&frame->bytes, kind, bits);
 }
@@ -117,7 +124,7 @@ static brood_status append_failure(bri_payload *frame, bri_outcome *outcome)
     if (frame->tail_size != 0)
         BROOD_TRY(fold_tail(frame));
     BROOD_TRY(bri_outcome_reduce(outcome, &failure));
-    brood_status status = append_pickle(&frame->bytes, BRI_ITEM_FAILURE, &failure);
+    brood_status status = append_pickle(frame, BRI_ITEM_FAILURE, &failure);
     brood_value_clear(&failure);
     return status;
 }
@@ -159,6 +166,8 @@ void bri_payload_reset(bri_payload *frame)
     frame->tail = NULL;
     frame->tail_size = 0;
     brood_value_clear(&frame->kept);
+    bri_loan_end(frame->loan);
+    frame->loan = 0;
     if (frame->bytes.capacity > KEPT)
         bri_buffer_fini(&frame->bytes);
     bri_buffer_reset(&frame->bytes);

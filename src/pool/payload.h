@@ -26,6 +26,9 @@ typedef struct bri_payload {
     const void *tail;
     size_t tail_size;
     brood_value kept; /* what the tail belongs to, when the frame has to keep it */
+    bool lends;       /* set by who makes the frame of arguments: handles in it are lent until the
+                         loan is ended */
+    uint64_t loan;    /* 0: nothing is */
 } bri_payload;
 
 static inline size_t bri_payload_size(const bri_payload *frame)

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "platform/clock.h"
+#include "pool/lend.h"
 #include "pool/socket.h"
 #include "pool/worker.h"
 #include "proc/children.h"
@@ -80,7 +81,7 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 static void disown_pools(void)
 {
     bri_hub_after_fork();
-    bri_sockets_after_fork();
+    bri_lender_after_fork();
     all_pools.list = NULL; /* another thread may have held it */
     (void)bri_mutex_create(&all_pools.list);
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
@@ -160,6 +161,7 @@ brood_status bri_pool_start(void)
 {
     bri_the_runtime.pools = &all_pools;
     BROOD_TRY(bri_hub_start());
+    BROOD_TRY(bri_lender_start());
     BROOD_TRY(bri_sockets_start());
     if (all_pools.list == NULL)
         BROOD_TRY(bri_mutex_create(&all_pools.list));
@@ -225,6 +227,7 @@ static brood_status make_local_part(brood_pool *pool)
     pool->free_slots = bri_calloc(n, sizeof *pool->free_slots);
     pool->collected = bri_calloc(n, sizeof *pool->collected);
     pool->tasks = bri_calloc(n, sizeof *pool->tasks);
+    pool->n_slots = n;
     pool->seats = bri_calloc(pool->table->n_workers, sizeof *pool->seats);
     if (pool->free_slots == NULL || pool->collected == NULL || pool->tasks == NULL ||
         pool->seats == NULL)
@@ -294,6 +297,8 @@ static void free_pool(brood_pool *pool)
     }
     brood_value_clear(&pool->initializer);
     brood_value_clear(&pool->initargs);
+    for (uint32_t i = 0; pool->tasks != NULL && i < pool->n_slots; i++)
+        bri_loan_end(pool->tasks[i].loan);
     bri_free(pool->free_slots);
     bri_free(pool->collected);
     bri_free(pool->tasks);

@@ -52,6 +52,7 @@ typedef struct bri_task {
     struct bri_job *job;  /* NULL: of a caller's own request */
     size_t item;          /* the first of its items */
     size_t n_bytes;
+    uint64_t loan;     /* of the handles among its arguments: see lend.h */
     uint32_t next;     /* in an inbox, or among the delayed; slot number + 1 */
     bool lost;         /* its worker died with it */
     bool is_delayed;   /* waits for its next attempt */
@@ -129,6 +130,7 @@ struct brood_pool {
     uint32_t n_free;
     uint32_t *collected; /* room for all slots */
     bri_task *tasks;
+    uint32_t n_slots;
     bri_request *requests;
     bri_collector collector;
     bool forks; /* its workers come by fork, which only threads of the program may do */
@@ -235,8 +237,9 @@ typedef struct bri_task_shape {
     bool is_timed; /* the worker says when it begins */
 } bri_task_shape;
 
-/* Puts a frame of `n` items, the first of them `item`, into a slot. BROOD_ENOMEM. */
-brood_status bri_task_fill(brood_pool *pool, uint32_t index, const bri_payload *frame,
+/* Puts a frame of `n` items, the first of them `item`, into a slot; its loan is the task's then.
+ * BROOD_ENOMEM. */
+brood_status bri_task_fill(brood_pool *pool, uint32_t index, bri_payload *frame,
                            const bri_task_shape *shape, size_t item, uint32_t n);
 
 /* Who takes what came of the items. Values and outcomes are moved in. */

@@ -8,6 +8,7 @@
 #include "core/registry.h"
 #include "data/pickle.h"
 #include "platform/clock.h"
+#include "pool/lend.h"
 
 /* A request with more than this many bytes of arguments on their way has only a few tasks in the
  * table: enough that each worker finds the next one. */
@@ -81,6 +82,8 @@ void bri_request_give_slot(brood_pool *pool, uint32_t index)
         bri_arena_free(pool->arena, atomic_exchange(&slot->arguments, 0));
     if (atomic_load_explicit(&slot->result, memory_order_relaxed) != 0)
         bri_arena_free(pool->arena, atomic_exchange(&slot->result, 0));
+    bri_loan_end(task->loan);
+    task->loan = 0;
     if (task->request != NULL) {
         task->request->n_slots--;
         task->request->n_bytes -= task->n_bytes;

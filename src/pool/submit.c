@@ -150,7 +150,7 @@ static brood_status write_call(bri_payload *frame, brood_value *args, brood_valu
 }
 
 /* Under the mutex: into a slot at once if one is free, and nobody else waits for one. */
-static bool put_at_once(bri_job *job, const bri_payload *frame)
+static bool put_at_once(bri_job *job, bri_payload *frame)
 {
     brood_pool *pool = job->pool;
     uint32_t index;
@@ -176,17 +176,19 @@ static bool put_at_once(bri_job *job, const bri_payload *frame)
     return true;
 }
 
-static brood_status keep_frame(bri_job *job, const bri_payload *frame)
+static brood_status keep_frame(bri_job *job, bri_payload *frame)
 {
     job->size = bri_payload_size(frame);
     job->frame = bri_alloc(job->size);
     if (job->frame == NULL)
         return BROOD_ENOMEM;
     bri_payload_copy(frame, job->frame);
+    job->loan = frame->loan;
+    frame->loan = 0;
     return BROOD_OK;
 }
 
-static brood_status submit_call(bri_job *job, brood_function function, const bri_payload *frame)
+static brood_status submit_call(bri_job *job, brood_function function, bri_payload *frame)
 {
     brood_pool *pool = job->pool;
     bri_mutex_lock(pool->mutex);
@@ -212,7 +214,7 @@ static brood_status apply(brood_pool *pool, brood_function function, brood_value
                           brood_apply_options *options, brood_future **future)
 {
     bri_job *job;
-    bri_payload frame = {0};
+    bri_payload frame = {.lends = true};
     BROOD_TRY(check_call(pool, function, args, options));
     BROOD_TRY(bri_job_make(pool, BRI_JOB_CALL, &job));
     job->callback = options->callback;

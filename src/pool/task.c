@@ -3,7 +3,7 @@
 
 #include "pool/pool.h"
 
-brood_status bri_task_fill(brood_pool *pool, uint32_t index, const bri_payload *frame,
+brood_status bri_task_fill(brood_pool *pool, uint32_t index, bri_payload *frame,
                            const bri_task_shape *shape, size_t item, uint32_t n)
 {
     bri_task_slot *slot = bri_tasks_slot(pool->table, index);
@@ -28,6 +28,8 @@ brood_status bri_task_fill(brood_pool *pool, uint32_t index, const bri_payload *
     bri_task *task = &pool->tasks[index];
     task->item = item;
     task->n_bytes = size;
+    task->loan = frame->loan;
+    frame->loan = 0;
     task->request->n_bytes += size;
     return BROOD_OK;
 }

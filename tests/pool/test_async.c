@@ -124,10 +124,10 @@ static void test_what_cannot_be_applied_is_refused(void **state)
                               &(brood_apply_options){.policy.priority = 2}, &result),
              BROOD_EINVALID);
     bt_ok(brood_pipe(&end, &other, true));
-    bt_fails(brood_pool_apply(pool, square, brood_pack("(v)", brood_connection_value(end)), NULL,
-                              &result),
-             BROOD_ENOTSUP);
+    brood_value closed = brood_connection_value(end);
     brood_connection_close(end);
+    bt_fails(brood_pool_apply(pool, square, brood_pack("(v)", closed), NULL, &result),
+             BROOD_ECLOSED);
     brood_connection_close(other);
     bt_ok(brood_pool_close(pool));
     bt_fails(brood_pool_apply(pool, square, brood_pack("(i)", 1), NULL, &result), BROOD_ESTATE);

@@ -218,10 +218,14 @@ static void test_an_item_that_cannot_be_sent_fails_alone(void **state)
     brood_pool *pool = make_pool(2);
     brood_connection *first, *second;
     bt_ok(brood_pipe(&first, &second, true));
+    brood_value closed = brood_connection_value(first), copy;
+    brood_connection_close(first);
     for (size_t chunk = 1; chunk <= 10; chunk += 3) {
         brood_value items = numbers(10), results;
-        bt_ok(brood_set_item(&items, 4, brood_connection_value(first)));
-        bt_ok(brood_set_item(&items, 5, brood_connection_value(first)));
+        bt_ok(brood_value_copy(&closed, &copy));
+        bt_ok(brood_set_item(&items, 4, copy));
+        bt_ok(brood_value_copy(&closed, &copy));
+        bt_ok(brood_set_item(&items, 5, copy));
         brood_map_options options = {.chunksize = chunk, .keep_errors = true};
         bt_ok(brood_pool_map(pool, square, items, &options, &results));
         for (size_t i = 0; i < 10; i++)
@@ -230,10 +234,9 @@ static void test_an_item_that_cannot_be_sent_fails_alone(void **state)
         brood_value_clear(&results);
     }
     brood_value items = brood_list(), results;
-    bt_ok(brood_append(&items, brood_connection_value(first)));
+    bt_ok(brood_append(&items, closed));
     bt_fails(brood_pool_map(pool, square, items, NULL, &results), BROOD_ETASK);
     bt_message_has("could not send an item to a worker");
-    brood_connection_close(first);
     brood_connection_close(second);
     end_pool(pool);
 }

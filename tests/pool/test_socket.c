@@ -1,11 +1,15 @@
 /* brood-test: start-methods */
-/* Sockets as arguments and results of tasks, and what becomes of them. */
-#include "harness.h"
+/* Sockets, connections and files as arguments and results of tasks, and what becomes of them. */
+#include "pools.h"
 
+#include "platform/child.h"
 #include "platform/clock.h"
 #include "platform/socket.h"
 
-enum { HANG = 20000 };
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
 
 static bri_deadline soon(void)
 {
@@ -54,7 +58,7 @@ static brood_status echo(brood_call *call)
         text[i] = (char)(text[i] - 'a' + 'A');
     brp_bytes part = {text, sizeof text};
     BROOD_TRY(brp_channel_write_all(channel_of(socket), &part, 1, &n, soon()));
-    return brood_call_return(call, brood_int(brood_process_pid(brood_current_process())));
+    return brood_call_return(call, brood_int(brp_pid()));
 }
 
 static void echo_some(void)
@@ -63,7 +67,7 @@ static void echo_some(void)
     enum { N = 8 };
     brp_channel clients[N];
     brood_future *futures[N];
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = 2}));
+    pool = make_pool(2);
     for (int i = 0; i < N; i++) {
         brood_value socket = brood_socket_value(make_pair(&clients[i]));
         bt_ok(brood_pool_apply_async(pool, echo, brood_pack("(v)", socket), NULL, &futures[i]));
@@ -81,9 +85,7 @@ static void echo_some(void)
         assert_int_equal(brp_channel_read_all(clients[i], &more, 1, &n, soon()), BROOD_EEOF);
         brp_channel_close(&clients[i]);
     }
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
+    end_pool(pool);
 }
 
 /* The first one starts a thread that stays, so it has no ledger. */
@@ -124,9 +126,289 @@ static void test_a_value_owns_its_socket(void **state)
     bt_fails(brood_get_socket(&value, &got), BROOD_ETYPE);
 }
 
+/* Waits for the end of the stream: nobody has the socket's other end any more. */
+static void expect_end(brp_channel *client)
+{
+    char more;
+    size_t n;
+    assert_int_equal(brp_channel_read_all(*client, &more, 1, &n, soon()), BROOD_EEOF);
+    brp_channel_close(client);
+}
+
+/* (socket): ends its worker at the first attempt, at the second it writes a word. */
+static brood_status die_once(brood_call *call)
+{
+    const brood_value *value;
+    intptr_t socket;
+    brp_bytes part = {"word", 4};
+    size_t n;
+    BROOD_TRY(brood_call_args(call, "v", &value));
+    BROOD_TRY(brood_get_socket(value, &socket));
+    if (brood_call_attempt(call) == 1)
+        brp_kill_self();
+    return brp_channel_write_all(channel_of(socket), &part, 1, &n, soon());
+}
+
+static void test_each_attempt_gets_the_socket(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brp_channel client;
+    brood_value result, socket = brood_socket_value(make_pair(&client));
+    bt_ok(brood_pool_apply(pool, die_once, brood_pack("(v)", socket),
+                           &(brood_apply_options){.policy.retries = 1}, &result));
+    expect_word(client, "word");
+    expect_end(&client);
+    end_pool(pool);
+}
+
+static brood_future *submit_echo(brood_pool *pool, brp_channel *client)
+{
+    brood_future *future;
+    brood_value socket = brood_socket_value(make_pair(client));
+    bt_ok(brood_pool_apply_async(pool, echo, brood_pack("(v)", socket), NULL, &future));
+    return future;
+}
+
+/* In a slot, and behind more tasks than there are slots. */
+static void test_a_cancelled_task_leaves_no_socket_open(void **state)
+{
+    (void)state;
+    enum { MANY = 1100 };
+    brood_pool *pool = make_pool(1);
+    brp_channel clients[2];
+    brood_future *futures[2];
+    brood_cancel_answer answer;
+    bt_ok(brood_pool_pause(pool));
+    futures[0] = submit_echo(pool, &clients[0]);
+    for (int i = 0; i < MANY; i++)
+        bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", i), NULL, NULL));
+    futures[1] = submit_echo(pool, &clients[1]);
+    for (int i = 0; i < 2; i++) {
+        bt_ok(brood_future_cancel(futures[i], BROOD_CANCEL_QUEUED, &answer));
+        assert_int_equal(answer, BROOD_CANCEL_DONE);
+        brood_future_destroy(futures[i]);
+        expect_end(&clients[i]);
+    }
+    bt_ok(brood_pool_resume(pool));
+    end_pool(pool);
+}
+
+static void test_a_terminated_pool_leaves_no_socket_open(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brp_channel clients[3];
+    brood_future *future;
+    for (int i = 0; i < 3; i++) { /* one of them runs */
+        future = submit_echo(pool, &clients[i]);
+        brood_future_destroy(future);
+    }
+    bt_ok(brood_pool_terminate(pool));
+    bt_ok(brood_pool_join(pool, HANG));
+    for (int i = 0; i < 3; i++)
+        expect_end(&clients[i]);
+    brood_pool_destroy(pool);
+}
+
+/* ---- connections ---- */
+
+/* (connection): answers each message with its square, up to the end. */
+static brood_status answer(brood_call *call)
+{
+    const brood_value *value;
+    brood_connection *connection;
+    brood_value got;
+    int64_t number;
+    BROOD_TRY(brood_call_args(call, "v", &value));
+    BROOD_TRY(brood_get_connection(value, &connection));
+    brood_status status;
+    while ((status = brood_connection_recv(connection, &got, HANG)) == BROOD_OK) {
+        BROOD_TRY(brood_get_int(&got, &number));
+        BROOD_TRY(brood_connection_send(connection, brood_int(number * number), HANG));
+    }
+    return status == BROOD_EEOF ? BROOD_OK : status;
+}
+
+static int64_t ask(brood_connection *connection)
+{
+    brood_value got;
+    bt_ok(brood_connection_recv(connection, &got, HANG));
+    return int_of(&got);
+}
+
+/* The second message was read ahead by this process. */
+static void test_tasks_get_connections(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(2);
+    brood_connection *ours, *theirs;
+    brood_future *future;
+    brood_value got;
+    bt_ok(brood_pipe(&ours, &theirs, true));
+    for (int i = 1; i < 4; i++)
+        bt_ok(brood_connection_send(ours, brood_int(i), HANG));
+    assert_int_equal(ask(theirs), 1);
+    bt_ok(brood_pool_apply_async(pool, answer, brood_pack("(v)", brood_connection_value(theirs)),
+                                 NULL, &future));
+    brood_connection_close(theirs);
+    assert_int_equal(ask(ours), 4);
+    assert_int_equal(ask(ours), 9);
+    bt_ok(brood_connection_send(ours, brood_int(5), HANG));
+    assert_int_equal(ask(ours), 25);
+    brood_connection_close(ours);
+    bt_ok(brood_future_take(future, &got, HANG));
+    brood_future_destroy(future);
+    end_pool(pool);
+}
+
+static void test_a_connections_end_comes_with_its_tasks_end(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_connection *ours, *theirs;
+    brood_value got;
+    bt_ok(brood_pipe(&ours, &theirs, true));
+    brood_value value = brood_connection_value(theirs);
+    brood_value items = brood_pack("[v]", value), results;
+    bt_ok(brood_connection_send(ours, brood_int(3), HANG));
+    brood_future *future;
+    bt_ok(brood_pool_map_async(pool, answer, items, NULL, &future));
+    assert_int_equal(ask(ours), 9); /* it was sent: this end is not needed any more */
+    brood_connection_close(theirs);
+    bt_ok(brood_pool_terminate(pool));
+    bt_fails(brood_future_take(future, &results, HANG), BROOD_ECANCELLED);
+    brood_future_destroy(future);
+    bt_ok(brood_pool_join(pool, HANG));
+    bt_fails(brood_connection_recv(ours, &got, HANG), BROOD_EEOF);
+    brood_connection_close(ours);
+    brood_pool_destroy(pool);
+}
+
+static brood_connection *kept; /* of a worker */
+
+/* (): gives a connection, whose other end the worker keeps. */
+static brood_status open_line(brood_call *call)
+{
+    brood_connection *given;
+    BROOD_TRY(brood_pipe(&kept, &given, true));
+    BROOD_TRY(brood_connection_send(kept, brood_str("hello"), HANG));
+    return brood_call_return(call, brood_connection_value(given));
+}
+
+static brood_status close_line(brood_call *call)
+{
+    (void)call;
+    brood_connection_close(kept);
+    kept = NULL;
+    return BROOD_OK;
+}
+
+static void test_results_may_be_connections(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_value line, got;
+    brood_connection *connection;
+    bt_ok(brood_pool_apply(pool, open_line, (brood_value){0}, NULL, &line));
+    bt_ok(brood_get_connection(&line, &connection));
+    bt_ok(brood_connection_recv(connection, &got, HANG));
+    const char *text;
+    size_t length;
+    bt_ok(brood_get_str(&got, &text, &length));
+    assert_string_equal(text, "hello");
+    brood_value_clear(&got);
+    bt_ok(brood_pool_apply(pool, close_line, (brood_value){0}, NULL, &got));
+    bt_fails(brood_connection_recv(connection, &got, HANG), BROOD_EEOF);
+    brood_value_clear(&line);
+    end_pool(pool);
+}
+
+/* ---- files ---- */
+
+/* Another handle to the same thing. */
+static intptr_t copy_of(intptr_t handle)
+{
+    brp_handle copy = BRP_NO_HANDLE;
+    (void)brp_handle_duplicate((brp_handle){handle}, &copy);
+    return copy.value;
+}
+
+static intptr_t handle_of(FILE *file)
+{
+#ifdef _WIN32
+    return copy_of(_get_osfhandle(_fileno(file)));
+#else
+    return copy_of(fileno(file));
+#endif
+}
+
+static FILE *file_of(intptr_t handle)
+{
+#ifdef _WIN32
+    return _fdopen(_open_osfhandle(handle, _O_RDWR), "r+b");
+#else
+    return fdopen((int)handle, "r+b");
+#endif
+}
+
+/* (file, text): appends at the place where the file is, and gives the file back. */
+static brood_status write_text(brood_call *call)
+{
+    const brood_value *value;
+    const char *text;
+    intptr_t handle;
+    brood_value copy;
+    BROOD_TRY(brood_call_args(call, "vs", &value, &text));
+    BROOD_TRY(brood_value_copy(value, &copy));
+    BROOD_TRY(brood_call_return(call, copy)); /* before the handle is another's */
+    BROOD_TRY(brood_get_handle(value, &handle));
+    FILE *file = file_of(copy_of(handle));
+    bt_check(call, file != NULL);
+    bt_check(call, fputs(text, file) >= 0);
+    bt_check(call, fclose(file) == 0);
+    return BROOD_OK;
+}
+
+static void test_tasks_get_files_and_give_them_back(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(2);
+    FILE *file = tmpfile();
+    char text[32] = "";
+    intptr_t handle;
+    assert_non_null(file);
+    brood_value value = brood_handle_value(handle_of(file)), args, got;
+    for (int i = 0; i < 3; i++) {
+        args = brood_pack("(vs)", value, i == 0 ? "one " : i == 1 ? "two " : "three");
+        bt_ok(brood_pool_apply(pool, write_text, args, NULL, &value));
+    }
+    bt_ok(brood_take_handle(&value, &handle));
+    brood_value_clear(&value);
+    FILE *back = file_of(handle);
+    assert_non_null(back);
+    rewind(back);
+    assert_int_equal(fread(text, 1, sizeof text - 1, back), strlen("one two three"));
+    assert_string_equal(text, "one two three");
+    fclose(back);
+    fclose(file);
+    value = brood_socket_value(-1);
+    assert_int_equal(brood_value_kind(&value), BROOD_INVALID);
+    value = brood_handle_value(-1);
+    assert_int_equal(brood_value_kind(&value), BROOD_INVALID);
+    got = brood_int(3);
+    bt_fails(brood_get_handle(&got, &handle), BROOD_ETYPE);
+    end_pool(pool);
+}
+
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, cmocka_unit_test(test_tasks_get_sockets_the_first_time),
-                   bt_test(test_tasks_get_sockets_and_leave_nothing),
-                   bt_test(test_a_value_owns_its_socket));
+    return bt_main(
+        argc, argv, cmocka_unit_test(test_tasks_get_sockets_the_first_time),
+        bt_test(test_tasks_get_sockets_and_leave_nothing), bt_test(test_a_value_owns_its_socket),
+        bt_test(test_each_attempt_gets_the_socket),
+        bt_test(test_a_cancelled_task_leaves_no_socket_open),
+        bt_test(test_a_terminated_pool_leaves_no_socket_open), bt_test(test_tasks_get_connections),
+        bt_test(test_a_connections_end_comes_with_its_tasks_end),
+        bt_test(test_results_may_be_connections), bt_test(test_tasks_get_files_and_give_them_back));
 }
