@@ -2,6 +2,7 @@
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc-posix)
+set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix) # for users of the installed library
 set(CMAKE_RC_COMPILER x86_64-w64-mingw32-windres)
 
 # APR and cmocka, cross-built by tools/setup.
