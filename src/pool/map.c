@@ -11,6 +11,7 @@
 
 enum {
     BATCH = 64,        /* tasks written between two looks at what has come */
+    MUCH = 128 << 10,  /* bytes of arguments that are worth handing over at once */
     MOST_WANTED = 256, /* finished tasks to sleep for when they come fast */
     FAST = 2000000     /* ns: a sleep that is over so soon was too short for few tasks */
 };
@@ -32,7 +33,7 @@ typedef struct map_run {
     uint32_t ended[BATCH]; /* slots to be decoded */
     uint32_t n_ended;
     uint32_t wanted;
-    bool is_starved; /* no memory for arguments until a task has ended */
+    bool is_starved; /* no memory for arguments, or too many on their way, until a task has ended */
 
     /* the failure of the first item that failed */
     bool failed;
@@ -113,12 +114,24 @@ static uint32_t write_chunk(map_run *run, size_t *first)
     return n;
 }
 
-/* Fills the slots of the batch. When memory is out it waits for tasks to end, if there are any. */
+/* Whether so much is on its way that the next task waits for one to end. */
+static bool is_full(const map_run *run)
+{
+    uint32_t on_way = run->request.n_slots - (run->n_batch - run->n_filled);
+    return run->next < run->n && bri_request_is_full(run->pool, &run->request, on_way);
+}
+
+/* Fills slots of the batch. When memory is out it waits for tasks to end, if there are any. */
 static brood_status fill_batch(map_run *run)
 {
     brood_status status = BROOD_OK;
-    while (status == BROOD_OK && run->n_filled < run->n_batch) {
+    size_t before = run->request.n_bytes;
+    while (status == BROOD_OK && run->n_filled < run->n_batch &&
+           run->request.n_bytes - before < MUCH) {
         size_t first = run->next;
+        run->is_starved = is_full(run);
+        if (run->is_starved)
+            break;
         uint32_t n = write_chunk(run, &first);
         if (n == 0)
             break;

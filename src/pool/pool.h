@@ -202,6 +202,8 @@ static inline bool bri_pool_is_idle(const brood_pool *pool)
 {
     return pool->requests == NULL && pool->collector.n_jobs == 0;
 }
+/* Whether so many bytes are on their way with its `n_tasks` tasks that no more shall follow. */
+bool bri_request_is_full(const brood_pool *pool, const bri_request *request, uint32_t n_tasks);
 /* A free slot for a task of it; false when it has to wait for some to end. */
 bool bri_request_take_slot(brood_pool *pool, bri_request *request, uint32_t *index);
 /* Gives a slot back, with the blocks of the arena that hang on it. */

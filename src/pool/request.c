@@ -11,8 +11,9 @@
 #include "pool/lend.h"
 
 /* A request with more than this many bytes of arguments on their way has only a few tasks in the
- * table: enough that each worker finds the next one. */
-enum { MANY_BYTES = 64 << 20, FEW_TASKS = 2, LOOK_NS = 20000000 };
+ * table: enough that each worker finds the next one. So the same few blocks of memory are used again
+ * and again, and stay in caches; touching new ones costs more than copying. */
+enum { MANY_BYTES = 4 << 20, FEW_TASKS = 2, LOOK_NS = 20000000 };
 
 brood_status bri_pool_check_open(const brood_pool *pool, const char *what)
 {
@@ -63,10 +64,15 @@ void bri_request_end(brood_pool *pool, bri_request *request)
     bri_pool_wake(pool);
 }
 
+bool bri_request_is_full(const brood_pool *pool, const bri_request *request, uint32_t n_tasks)
+{
+    return request->n_bytes > MANY_BYTES && n_tasks >= FEW_TASKS * pool->n_seats;
+}
+
 bool bri_request_take_slot(brood_pool *pool, bri_request *request, uint32_t *index)
 {
     if (pool->n_free == 0 || request->status != BROOD_OK ||
-        (request->n_bytes > MANY_BYTES && request->n_slots >= FEW_TASKS * pool->n_seats))
+        bri_request_is_full(pool, request, request->n_slots))
         return false;
     *index = pool->free_slots[--pool->n_free];
     pool->tasks[*index] = (bri_task){.request = request};

@@ -4,6 +4,7 @@
  * there to another one, and out of it.
  *
  *     --workers N  --count N  --bytes N (0: ints; else each item's size)
+ *     --results new|touched (memory that was never used, as the results of a map are; or was)
  */
 #define _GNU_SOURCE
 #include <stdatomic.h>
@@ -64,8 +65,8 @@ static int64_t run_ints(long workers, long count)
 }
 
 /* One process copies as three would, one after the other: a machine with few CPUs does no better.
- */
-static int64_t run_bytes(long count, long bytes)
+ * The caller keeps what a map gives him, so each result stands in memory of its own. */
+static int64_t run_bytes(long count, long bytes, bool touched)
 {
     size_t size = (size_t)bytes;
     char *places = share(2 * IN_FLIGHT * size), *item = malloc(size);
@@ -73,13 +74,16 @@ static int64_t run_bytes(long count, long bytes)
     BENCH_REQUIRE(item != NULL && results != NULL);
     memset(item, 'x', size);
     memset(places, 1, 2 * IN_FLIGHT * size);
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; touched && i < count; i++) {
         results[i] = malloc(size);
         BENCH_REQUIRE(results[i] != NULL);
         memset(results[i], 1, size);
     }
     int64_t begin = bench_now();
     for (long i = 0; i < count; i++) {
+        if (!touched)
+            results[i] = malloc(size);
+        BENCH_REQUIRE(results[i] != NULL);
         char *in = places + (size_t)(i % IN_FLIGHT) * size, *out = in + IN_FLIGHT * size;
         memcpy(in, item, size);
         memcpy(out, in, size);
@@ -96,6 +100,7 @@ int main(int argc, char **argv)
     long workers = bench_number(argc, argv, "workers", 2);
     long count = bench_number(argc, argv, "count", 100000);
     long bytes = bench_number(argc, argv, "bytes", 0);
-    bench_print_rate(bytes == 0 ? run_ints(workers, count) : run_bytes(count, bytes), count);
+    bool touched = strcmp(bench_word(argc, argv, "results", "new"), "touched") == 0;
+    bench_print_rate(bytes == 0 ? run_ints(workers, count) : run_bytes(count, bytes, touched), count);
     return 0;
 }
