@@ -11,8 +11,8 @@
 #include "pool/lend.h"
 
 /* A request with more than this many bytes of arguments on their way has only a few tasks in the
- * table: enough that each worker finds the next one. So the same few blocks of memory are used again
- * and again, and stay in caches; touching new ones costs more than copying. */
+ * table: enough that each worker finds the next one. So the same few blocks of memory are used
+ * again and again, and stay in caches; touching new ones costs more than copying. */
 enum { MANY_BYTES = 4 << 20, FEW_TASKS = 2, LOOK_NS = 20000000 };
 
 brood_status bri_pool_check_open(const brood_pool *pool, const char *what)

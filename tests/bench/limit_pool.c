@@ -101,6 +101,7 @@ int main(int argc, char **argv)
     long count = bench_number(argc, argv, "count", 100000);
     long bytes = bench_number(argc, argv, "bytes", 0);
     bool touched = strcmp(bench_word(argc, argv, "results", "new"), "touched") == 0;
-    bench_print_rate(bytes == 0 ? run_ints(workers, count) : run_bytes(count, bytes, touched), count);
+    bench_print_rate(bytes == 0 ? run_ints(workers, count) : run_bytes(count, bytes, touched),
+                     count);
     return 0;
 }
