@@ -21,7 +21,9 @@ typedef struct brood_wait_item {
     const intptr_t *socket;       /* a descriptor, or a SOCKET: ready when there is something to
                                      receive or accept, or it is at its end */
     const intptr_t *handle; /* POSIX: any descriptor that poll takes, ready when it can be read;
-                               Windows: a HANDLE, ready when it is signalled */
+                               Windows: a HANDLE, ready when it is signalled; the wait that
+                               tells so takes the signal of one that resets itself (an auto-reset
+                               event, a semaphore) */
     bool ready;             /* out */
 } brood_wait_item;
 

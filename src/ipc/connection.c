@@ -350,8 +350,8 @@ brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch
     bri_mutex_lock(connection->read_lock);
     *is_ready = bri_frame_is_ready(&connection->reader);
     bri_mutex_unlock(connection->read_lock);
-    *watch =
-        (brp_watch){connection->channel.handle, brp_channel_watch_kind(connection->channel), false};
+    *watch = (brp_watch){.handle = connection->channel.handle,
+                         .kind = brp_channel_watch_kind(connection->channel)};
     return BROOD_OK;
 }
 
@@ -367,6 +367,13 @@ brood_status brood_connection_poll(brood_connection *connection, brood_ms timeou
     brood_status status = bri_frame_poll(&connection->reader, connection->channel, deadline);
     bri_mutex_unlock(connection->read_lock);
     return status;
+}
+
+void bri_connection_put_empty(brood_connection *connection)
+{
+    bri_mutex_lock(connection->read_lock);
+    bri_frame_put_empty(&connection->reader);
+    bri_mutex_unlock(connection->read_lock);
 }
 
 void brood_connection_set_limit(brood_connection *connection, uint64_t limit)

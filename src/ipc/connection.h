@@ -25,6 +25,9 @@ brood_status bri_connection_adopt(brood_connection **connection, brp_channel cha
  * the connection is closed or cannot be read. */
 brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready);
 
+/* A wait took an empty message from it (`took_empty` of its watch): the next receive gives that. */
+void bri_connection_put_empty(brood_connection *connection);
+
 /* With a deadline in place of a time-out. */
 brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
                                  bri_deadline deadline);

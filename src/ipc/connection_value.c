@@ -16,7 +16,7 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
     bri_mutex_lock(connection->read_lock);
     const bri_frame_reader *reader = &connection->reader;
     brood_status status =
-        reader->has_header || reader->beside != NULL
+        reader->has_header || reader->beside != NULL || reader->n_empty != 0
             ? bri_fail(BROOD_ESTATE,
                        "could not send a connection: a part of a message was received from it")
             : bri_connection_give_handle(connection, transfer, &given);

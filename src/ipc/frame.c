@@ -183,6 +183,12 @@ static brood_status begin_message(bri_frame_reader *reader, brp_channel channel,
     size_t got, left;
     BROOD_TRY(make_room(reader));
     reader->begin = reader->end = 0;
+    if (reader->n_empty != 0) {
+        reader->n_empty--;
+        reader->size = 0;
+        reader->has_header = true;
+        return BROOD_OK;
+    }
     brood_status status = brp_channel_read(channel, reader->ahead, AHEAD, &got, &left, deadline);
     if (status == BROOD_EEOF)
         return at_end(reader, false);
@@ -209,6 +215,11 @@ static brood_status read_header(bri_frame_reader *reader, brp_channel channel,
             reader->broken,
             "could not read from a connection: what came is not the length of a message");
     return BROOD_OK;
+}
+
+void bri_frame_put_empty(bri_frame_reader *reader)
+{
+    reader->n_empty++;
 }
 
 /* A long message: what is there of it, then the channel directly, in memory that doubles. */
@@ -262,7 +273,8 @@ brood_status bri_frame_read(bri_frame_reader *reader, brp_channel channel, uint6
 
 bool bri_frame_is_ready(const bri_frame_reader *reader)
 {
-    if (reader->broken != BROOD_OK || reader->beside != NULL)
+    if (reader->broken != BROOD_OK || reader->beside != NULL ||
+        (reader->n_empty != 0 && !reader->has_header))
         return true;
     bri_frame_reader copy = *reader;
     if (!copy.has_header && (copy.ahead == NULL || !take_header(&copy)))

@@ -28,6 +28,7 @@ typedef struct bri_frame_reader {
     unsigned char *ahead; /* bytes that were read and not yet used */
     size_t begin, end;    /* of them, in `ahead` */
     bool has_header;
+    size_t n_empty;           /* empty messages that a wait took; they come before the channel's */
     uint64_t size;            /* of the current message, with a header */
     bri_buffer body;          /* of a message that does not fit into `ahead`: what has arrived */
     brood_status broken;      /* what every further read gives; BROOD_OK: not broken */
@@ -51,6 +52,9 @@ brood_status bri_frame_poll(bri_frame_reader *reader, brp_channel channel, bri_d
 
 /* Whether bri_frame_read would give something without reading the channel. */
 bool bri_frame_is_ready(const bri_frame_reader *reader);
+
+/* A wait took an empty message from the channel of messages: it comes after the current one. */
+void bri_frame_put_empty(bri_frame_reader *reader);
 
 /* Bytes that were read elsewhere come before those of the stream; for a new reader. BROOD_EFORMAT
  * for more than a reader can have read ahead. */

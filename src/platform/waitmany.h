@@ -1,8 +1,8 @@
 /*
  * platform/waitmany.h - waits for any of many handles, without Windows' limit of 64.
  *
- * POSIX: poll (one-shot) and epoll (poller; poll in the fallback). Windows: completion port with
- * RegisterWaitForSingleObject, zero-byte overlapped reads for pipes, WSAEventSelect for sockets.
+ * POSIX: poll (one-shot) and epoll (poller; poll in the fallback). Windows: threads that wait for
+ * 63 objects each; reads of no bytes for pipes, poll requests to the socket driver.
  */
 #ifndef BRP_WAITMANY_H
 #define BRP_WAITMANY_H
@@ -14,18 +14,22 @@ typedef enum brp_watch_kind {
     BRP_WATCH_STREAM,   /* readable or at its end: brp_stream and brp_pipe ends */
     BRP_WATCH_SENTINEL, /* a process has ended: brp_child.sentinel */
     BRP_WATCH_SOCKET,   /* a socket is readable, has a connection to accept, or is at its end */
-    BRP_WATCH_EVENT     /* a waitable object: Windows event; POSIX eventfd or pipe, readable */
+    BRP_WATCH_EVENT,    /* a waitable object: Windows event; POSIX eventfd or pipe, readable */
+    BRP_WATCH_MESSAGES  /* as STREAM; on Windows a pipe that keeps the bounds of messages */
 } brp_watch_kind;
 
 typedef struct brp_watch {
     brp_handle handle;
     brp_watch_kind kind;
-    bool ready; /* out */
+    bool ready;      /* out */
+    bool took_empty; /* out, Windows, MESSAGES: the next message was empty, and is taken now */
 } brp_watch;
 
 /* Waits until at least one is ready, marks all that are, and counts them in *n_ready (may be NULL).
  * BROOD_ETIMEDOUT: none, and all are marked so. Takes nothing away: a ready stream still has its
- * bytes. BRP_NO_HANDLE is never ready; nothing at all with BRI_NEVER is BROOD_EINVALID. */
+ * bytes. On Windows two things are taken by waiting for them, and told: an empty message, and the
+ * signal of an object that resets itself (an auto-reset event, a semaphore). BRP_NO_HANDLE is never
+ * ready; nothing at all with BRI_NEVER is BROOD_EINVALID. */
 brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, size_t *n_ready);
 
 /* A set that is waited on again and again by one thread, changed and woken by any. Level-triggered.
@@ -35,6 +39,9 @@ typedef struct brp_poller brp_poller;
 
 brood_status brp_poller_create(brp_poller **poller);
 void brp_poller_destroy(brp_poller *poller);
+/* Destroys it. What its last wait, or waiting for nothing, has taken from the handles of these `n`
+ * watches is marked there as by brp_wait_any; the rest of the marks is left as it is. */
+void brp_poller_end(brp_poller *poller, brp_watch *watches, size_t n);
 /* `key` is the caller's own; UINT64_MAX is not allowed. A wait that is going on sees the new
  * handle. */
 brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind,

@@ -92,6 +92,13 @@ static brood_status make_room(brp_poller *poller)
     return BROOD_OK;
 }
 
+void brp_poller_end(brp_poller *poller, brp_watch *watches, size_t n)
+{
+    (void)watches;
+    (void)n;
+    brp_poller_destroy(poller);
+}
+
 brood_status brp_poller_add(brp_poller *poller, brp_handle handle, brp_watch_kind kind,
                             uint64_t key)
 {

@@ -53,7 +53,7 @@ bool brood_start_method_is_supported(brood_start_method method)
 
 void bri_own_sentinel(brood_process *process, brp_watch *watch)
 {
-    *watch = (brp_watch){process->child.sentinel, BRP_WATCH_SENTINEL, false};
+    *watch = (brp_watch){.handle = process->child.sentinel, .kind = BRP_WATCH_SENTINEL};
 }
 
 /* First what is left of its tree: as long as the child is not collected, its group's number is its

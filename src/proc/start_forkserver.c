@@ -318,7 +318,7 @@ static brood_status launch_child(bri_launch *launch)
 
 static void sentinel(brood_process *process, brp_watch *watch)
 {
-    *watch = (brp_watch){process->status, BRP_WATCH_STREAM, false};
+    *watch = (brp_watch){.handle = process->status, .kind = BRP_WATCH_STREAM};
 }
 
 /* The server has killed what was left of the tree. Without its word it has died itself: then the

@@ -116,6 +116,15 @@ static brood_status wait_for_sorted(const sorted *all, brood_ms timeout)
     return all->any && status == BROOD_ETIMEDOUT ? BROOD_OK : status;
 }
 
+/* Waiting for a pipe of messages takes an empty one, on Windows. */
+static void keep_empty_messages(const sorted *all, const brood_wait_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (all->handle_of != NULL && items[i].connection != NULL &&
+            all->handle_of[i] != SIZE_MAX && all->all.handles[all->handle_of[i]].took_empty)
+            bri_connection_put_empty(items[i].connection);
+}
+
 brood_status brood_wait(brood_wait_item *items, size_t n, brood_ms timeout)
 {
     sorted all = {0};
@@ -123,6 +132,7 @@ brood_status brood_wait(brood_wait_item *items, size_t n, brood_ms timeout)
     brood_status status = sort_items(&all, items, n);
     if (status == BROOD_OK)
         status = wait_for_sorted(&all, timeout);
+    keep_empty_messages(&all, items, n);
     if (status == BROOD_OK || status == BROOD_ETIMEDOUT)
         for (size_t i = 0; i < n; i++)
             items[i].ready = is_ready(&all, i);

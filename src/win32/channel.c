@@ -164,7 +164,9 @@ brood_status brp_channel_poll(brp_channel channel, bri_deadline deadline)
 
 brp_watch_kind brp_channel_watch_kind(brp_channel channel)
 {
-    return channel.kind == BRP_CHANNEL_SOCKET ? BRP_WATCH_SOCKET : BRP_WATCH_STREAM;
+    static const brp_watch_kind kinds[BRP_CHANNEL_KINDS] = {BRP_WATCH_STREAM, BRP_WATCH_SOCKET,
+                                                            BRP_WATCH_MESSAGES};
+    return kinds[channel.kind];
 }
 
 /* Winsock knows the sockets that it has made: one that came by inheritance is made anew. */

@@ -5,7 +5,9 @@
  * itself; each further 63 have a thread that waits for them as long as the poller lives (the
  * system's thread pool would do the same, but its threads and handles stay behind). brp_wait_any
  * takes a poller when there are more. Each thing is looked at before it is waited for and after a
- * wait said so: what is reported is what a look has found, never what a signal has told.
+ * wait said so: what is reported is what a look has found. Only what waiting itself takes away, the
+ * signal of an object that resets itself and an empty message, is reported by what the wait has
+ * told.
  */
 #include "platform/waitmany.h"
 
@@ -17,7 +19,7 @@
 
 /* ---- One-shot ---- */
 
-/* Marks what is ready; *n_set counts the handles that there are. */
+/* Marks what is ready, beside what is marked already; *n_set counts the handles that there are. */
 static size_t mark_ready(brp_watch *watches, size_t n, size_t *n_set)
 {
     size_t n_ready = 0;
@@ -26,11 +28,23 @@ static size_t mark_ready(brp_watch *watches, size_t n, size_t *n_set)
         bri_w32_watch look;
         bri_w32_watch_init(&look, watches[i].handle, watches[i].kind);
         bool is_set = brp_handle_is_set(watches[i].handle);
-        watches[i].ready = is_set && bri_w32_watch_is_ready(&look);
+        watches[i].ready = watches[i].ready || (is_set && bri_w32_watch_is_ready(&look));
         n_ready += watches[i].ready;
         *n_set += is_set;
     }
     return n_ready;
+}
+
+/* What waiting has taken is told at the first place where the handle stands. */
+static void mark_taken(brp_watch *watches, size_t n, const bri_w32_watch *from)
+{
+    for (size_t i = 0; i < n && (from->took || from->took_empty); i++) {
+        if (bri_w32_handle(watches[i].handle) != from->handle)
+            continue;
+        watches[i].ready = true;
+        watches[i].took_empty = from->took_empty;
+        break;
+    }
 }
 
 /* WaitForMultipleObjects refuses the same object twice. */
@@ -44,15 +58,40 @@ static DWORD add_object(HANDLE *objects, DWORD n, HANDLE object)
     return n + 1;
 }
 
+static bool is_armed(const bri_w32_watch *armed, size_t n, HANDLE handle)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (armed[i].handle == handle)
+            return true;
+    }
+    return false;
+}
+
 static brood_status arm_one(bri_w32_watch *armed, const brp_watch *watch)
 {
     bri_w32_watch_init(armed, watch->handle, watch->kind);
     return bri_w32_watch_arm(armed);
 }
 
+/* The object that the result of a wait names; NULL for none. A mutex whose owner died counts. */
+static HANDLE object_at(const HANDLE *objects, DWORD n, DWORD result)
+{
+    if (result >= WAIT_ABANDONED_0 && result < WAIT_ABANDONED_0 + n)
+        return objects[result - WAIT_ABANDONED_0];
+    return result < WAIT_OBJECT_0 + n ? objects[result - WAIT_OBJECT_0] : NULL;
+}
+
+static void note_object(bri_w32_watch *armed, size_t n, HANDLE object)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (armed[i].object == object)
+            bri_w32_watch_note(&armed[i]);
+    }
+}
+
 /* Sleeps until one may be ready: BROOD_OK or BROOD_ETIMEDOUT. At most MAXIMUM_WAIT_OBJECTS are set.
  */
-static brood_status wait_few(const brp_watch *watches, size_t n, bri_deadline deadline)
+static brood_status wait_few(brp_watch *watches, size_t n, bri_deadline deadline)
 {
     bri_w32_watch armed[MAXIMUM_WAIT_OBJECTS];
     HANDLE objects[MAXIMUM_WAIT_OBJECTS] = {NULL};
@@ -60,7 +99,8 @@ static brood_status wait_few(const brp_watch *watches, size_t n, bri_deadline de
     size_t n_armed = 0;
     brood_status status = BROOD_OK;
     for (size_t i = 0; i < n && status == BROOD_OK; i++) {
-        if (!brp_handle_is_set(watches[i].handle))
+        if (!brp_handle_is_set(watches[i].handle) ||
+            is_armed(armed, n_armed, bri_w32_handle(watches[i].handle)))
             continue;
         status = arm_one(&armed[n_armed], &watches[i]);
         if (status == BROOD_OK)
@@ -72,13 +112,17 @@ static brood_status wait_few(const brp_watch *watches, size_t n, bri_deadline de
             status = BROOD_ETIMEDOUT;
         else if (result == WAIT_FAILED)
             status = brp_fail(bri_w32_error(), "could not wait for %zu handles", n_armed);
+        else
+            note_object(armed, n_armed, object_at(objects, n_objects, result));
     }
-    for (size_t i = 0; i < n_armed; i++)
+    for (size_t i = 0; i < n_armed; i++) {
         bri_w32_watch_disarm(&armed[i]);
+        mark_taken(watches, n, &armed[i]);
+    }
     return status;
 }
 
-static brood_status wait_many(const brp_watch *watches, size_t n, bri_deadline deadline)
+static brood_status wait_many(brp_watch *watches, size_t n, bri_deadline deadline)
 {
     brp_poller *poller = NULL;
     BROOD_TRY(brp_poller_create(&poller));
@@ -93,7 +137,9 @@ static brood_status wait_many(const brp_watch *watches, size_t n, bri_deadline d
     size_t n_keys;
     if (status == BROOD_OK)
         status = brp_poller_wait(poller, &key, 1, &n_keys, deadline);
-    brp_poller_destroy(poller);
+    if (status == BROOD_OK && n_keys != 0)
+        watches[key].ready = true;
+    brp_poller_end(poller, watches, n);
     return status;
 }
 
@@ -111,6 +157,8 @@ static brood_status wait_none(bri_deadline deadline)
 
 brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, size_t *n_ready)
 {
+    for (size_t i = 0; i < n; i++)
+        watches[i].ready = watches[i].took_empty = false;
     for (;;) {
         size_t n_set, found = mark_ready(watches, n, &n_set);
         if (found != 0) {
@@ -121,8 +169,13 @@ brood_status brp_wait_any(brp_watch *watches, size_t n, bri_deadline deadline, s
         /* What somebody else takes between the signal and the look is waited for again. */
         if (n_set == 0)
             return wait_none(deadline);
-        BROOD_TRY(n_set <= MAXIMUM_WAIT_OBJECTS ? wait_few(watches, n, deadline)
-                                                : wait_many(watches, n, deadline));
+        brood_status status = n_set <= MAXIMUM_WAIT_OBJECTS ? wait_few(watches, n, deadline)
+                                                            : wait_many(watches, n, deadline);
+        bool took = false; /* perhaps just when the time was up */
+        for (size_t i = 0; i < n; i++)
+            took = took || watches[i].ready;
+        if (!took)
+            BROOD_TRY(status);
     }
 }
 
@@ -147,6 +200,7 @@ enum { GROUP_SIZE = MAXIMUM_WAIT_OBJECTS - 1 };
 typedef struct item {
     bri_w32_watch watch;
     uint64_t key;
+    bool told;    /* what waiting has taken from it was reported */
     group *group; /* that it is armed in; NULL: loose, to be looked at by the next wait */
 } item;
 
@@ -203,8 +257,9 @@ static DWORD sleep_on(group *set, bri_deadline deadline, HANDLE *object)
     AcquireSRWLockExclusive(&set->poller->lock);
     set->is_waiting = false;
     WakeAllConditionVariable(&set->left);
-    *object = result > WAIT_OBJECT_0 && result < WAIT_OBJECT_0 + n ? objects[result - WAIT_OBJECT_0]
-                                                                   : NULL;
+    *object = object_at(objects, n, result);
+    if (*object == set->event)
+        *object = NULL;
     return result;
 }
 
@@ -221,8 +276,11 @@ static void loosen(group *set, HANDLE object)
 {
     brp_poller *poller = set->poller;
     for (size_t i = 0; i < poller->n_items; i++) {
-        if (poller->items[i]->group == set && poller->items[i]->watch.object == object)
-            disarm(poller->items[i]);
+        item *one = poller->items[i];
+        if (one->group == set && one->watch.object == object) {
+            bri_w32_watch_note(&one->watch);
+            disarm(one);
+        }
     }
 }
 
@@ -339,6 +397,15 @@ static brood_status arm(brp_poller *poller, item *one)
     return BROOD_OK;
 }
 
+static DWORD take_out(HANDLE *objects, DWORD n, HANDLE object)
+{
+    DWORD i = 0;
+    while (objects[i] != object)
+        i++;
+    objects[i] = objects[n - 1];
+    return n - 1;
+}
+
 /* Makes all items of the own group loose whose objects are signalled. Under the lock. */
 static void collect_own(brp_poller *poller)
 {
@@ -346,11 +413,12 @@ static void collect_own(brp_poller *poller)
     DWORD n = objects_of(&poller->own, objects);
     while (n > 1) {
         /* Not the poller's own event, whose signal is for the wait. */
-        DWORD result = WaitForMultipleObjects(n - 1, objects + 1, FALSE, 0);
-        if (result >= n - 1)
+        HANDLE object =
+            object_at(objects + 1, n - 1, WaitForMultipleObjects(n - 1, objects + 1, FALSE, 0));
+        if (object == NULL)
             break;
-        loosen(&poller->own, objects[1 + result]);
-        objects[1 + result] = objects[--n];
+        loosen(&poller->own, object);
+        n = take_out(objects, n, object);
     }
 }
 
@@ -367,9 +435,12 @@ static brood_status look(brp_poller *poller, uint64_t *keys, size_t room, size_t
         item *one = poller->items[index];
         if (one->group != NULL)
             continue;
+        if (one->told)
+            one->told = one->watch.took = one->watch.took_empty = false;
         if (bri_w32_watch_is_ready(&one->watch)) {
             keys[(*n)++] = one->key;
             poller->first = index + 1;
+            one->told = true;
         } else {
             BROOD_TRY(arm(poller, one));
         }
@@ -397,16 +468,19 @@ static void end_item(brp_poller *poller, size_t index)
 
 void brp_poller_destroy(brp_poller *poller)
 {
-    if (poller == NULL)
-        return;
-    end_groups(poller->more);
-    poller->more = NULL;
-    AcquireSRWLockExclusive(&poller->lock);
-    while (poller->n_items > 0) {
-        poller->items[poller->n_items - 1]->group = NULL; /* it may have ended */
-        end_item(poller, poller->n_items - 1);
+    if (poller != NULL)
+        brp_poller_end(poller, NULL, 0);
+}
+
+void brp_poller_end(brp_poller *poller, brp_watch *watches, size_t n)
+{
+    end_groups(poller->more); /* afterwards this is the only thread */
+    for (size_t i = 0; i < poller->n_items; i++) {
+        item *one = poller->items[i];
+        bri_w32_watch_disarm(&one->watch);
+        mark_taken(watches, n, &one->watch);
+        bri_free(one);
     }
-    ReleaseSRWLockExclusive(&poller->lock);
     CloseHandle(poller->own.event);
     bri_free(poller->items);
     bri_free(poller);

@@ -171,7 +171,8 @@ static void test_both_kinds_of_watches_see_a_socket(void **state)
 {
     (void)state;
     met made = meet();
-    brp_watch watch = {made.accepted.handle, brp_channel_watch_kind(made.accepted), false};
+    brp_watch watch = {.handle = made.accepted.handle,
+                       .kind = brp_channel_watch_kind(made.accepted)};
     pt_fails(brp_wait_any(&watch, 1, pt_in(20), NULL), BROOD_ETIMEDOUT);
     say(made.client, "xy");
     pt_ok(brp_wait_any(&watch, 1, pt_hang(), NULL));
