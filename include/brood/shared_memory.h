@@ -157,8 +157,22 @@ BROOD_API brood_status brood_shareable_list_get(brood_shareable_list *list, size
 BROOD_API brood_status brood_shareable_list_set(brood_shareable_list *list, size_t position,
                                                 brood_value value);
 
-/* Closes the memory, as brood_shared_memory_close. NULL is ignored. */
+/*
+ * Ends one use of the list by this process; the last one closes its memory, as
+ * brood_shared_memory_close. NULL is ignored.
+ */
 BROOD_API void brood_shareable_list_close(brood_shareable_list *list);
+
+/*
+ * The list as a value, and the list in a value (borrowed), as brood_shared_memory_value and
+ * brood_get_shared_memory: it travels as its name, so who receives it opens it (and may fail as
+ * brood_shareable_list_open).
+ *
+ * Python:  a pickled ShareableList, which is its name too.
+ */
+BROOD_API brood_value brood_shareable_list_value(brood_shareable_list *list);
+BROOD_API brood_status brood_get_shareable_list(const brood_value *value,
+                                                brood_shareable_list **list);
 
 BROOD_END_DECLS
 

@@ -7,6 +7,7 @@
  */
 #include <brood/shared_memory.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/heap.h"
+#include "sync/shared_memory.h"
 
 enum { CELL = 8, KIND_NUMBER = 0, KIND_STR, KIND_BYTES, KIND_NONE };
 
 struct brood_shareable_list {
+    _Atomic uint32_t uses;
     brood_shared_memory *memory;
     size_t length;
     unsigned char *offsets, *items, *formats, *kinds;
@@ -160,6 +163,7 @@ static brood_shareable_list *new_list(brood_shared_memory *memory)
     brood_shareable_list *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return NULL;
+    atomic_store(&made->uses, 1);
     made->memory = memory;
     return made;
 }
@@ -257,7 +261,7 @@ brood_status brood_shareable_list_open(brood_shareable_list **list, const char *
 
 void brood_shareable_list_close(brood_shareable_list *list)
 {
-    if (list == NULL)
+    if (list == NULL || atomic_fetch_sub(&list->uses, 1) != 1)
         return;
     brood_shared_memory_close(list->memory);
     bri_free(list);
@@ -363,4 +367,63 @@ brood_status brood_shareable_list_set(brood_shareable_list *list, size_t positio
     brood_status status = set_item(list, position, &value);
     brood_value_clear(&value);
     return status;
+}
+
+/* ---- values ---- */
+
+static brood_status retain_list(void *list)
+{
+    atomic_fetch_add(&((brood_shareable_list *)list)->uses, 1);
+    return BROOD_OK;
+}
+
+static void release_list(void *list)
+{
+    brood_shareable_list_close(list);
+}
+
+static brood_status reduce_list(void *list, bri_transfer *transfer, brood_value *arguments)
+{
+    (void)transfer; /* a name goes any way */
+    brood_value tuple =
+        brood_pack("(s)", brood_shared_memory_name(((brood_shareable_list *)list)->memory));
+    if (tuple.kind == BROOD_INVALID)
+        return bri_fail_invalid(&tuple);
+    *arguments = tuple;
+    return BROOD_OK;
+}
+
+static brood_status rebuild_list(const brood_value *arguments, bri_transfer *transfer,
+                                 void **object)
+{
+    const char *name;
+    brood_shareable_list *list;
+    (void)transfer;
+    BROOD_TRY(brood_unpack(arguments, "(s)", &name));
+    BROOD_TRY(brood_shareable_list_open(&list, name));
+    *object = list;
+    return BROOD_OK;
+}
+
+const bri_object_class bri_shareable_list_class = {.name = "ShareableList",
+                                                   .retain = retain_list,
+                                                   .release = release_list,
+                                                   .reduce = reduce_list,
+                                                   .rebuild = rebuild_list};
+
+brood_value brood_shareable_list_value(brood_shareable_list *list)
+{
+    if (list == NULL) {
+        bri_fail(BROOD_EINVALID, "could not make a value of a shareable list: NULL is none");
+        return (brood_value){0};
+    }
+    return bri_object_value(&bri_shareable_list_class, list);
+}
+
+brood_status brood_get_shareable_list(const brood_value *value, brood_shareable_list **list)
+{
+    void *found;
+    BROOD_TRY(bri_object_get(value, &bri_shareable_list_class, &found));
+    *list = found;
+    return BROOD_OK;
 }

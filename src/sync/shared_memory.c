@@ -237,6 +237,7 @@ brood_status bri_shared_memory_start(void)
     if (memories() != NULL)
         return BROOD_OK;
     BROOD_TRY(bri_class_add(&memory_class));
+    BROOD_TRY(bri_class_add(&bri_shareable_list_class));
     struct bri_memories *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;

@@ -8,7 +8,10 @@
 
 #include "data/object.h"
 
-/* Makes the class and the hooks known. */
+/* Of lists in it. */
+extern const bri_object_class bri_shareable_list_class;
+
+/* Makes the classes and the hooks known. */
 brood_status bri_shared_memory_start(void);
 
 #endif /* BRI_SHARED_MEMORY_H */
