@@ -75,6 +75,8 @@ static bool kill_at(const bt_kills *kills, const char *point, int n, brood_queue
     if (code != 0 && code != -9)
         fail_msg("exit code %d for %s, %d", code, point, n);
     kills->verify(kills->context, point, n);
+    if (code == -9 && getenv("BROOD_TEST_SHOW_KILLS") != NULL)
+        fprintf(stderr, "KILLED at %s, %d\n", point, n);
     return code == -9;
 }
 

@@ -11,7 +11,8 @@
  *
  * The function runs once with nobody killed, to learn which points there are; then once for each
  * point, and the n-th time that it is passed, with fresh objects, to be killed there; after each
- * `verify` looks at what the others see.
+ * `verify` looks at what the others see. With BROOD_TEST_SHOW_KILLS in the environment each kill is
+ * written to standard error.
  */
 #ifndef BT_KILLS_H
 #define BT_KILLS_H
