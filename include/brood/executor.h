@@ -49,8 +49,9 @@ BROOD_API const char *const *brood_executor_engines(void);
 
 /*
  * Has the function called with these arguments (a tuple or list, moved in; zero: none). The future,
- * which may be NULL, is to be destroyed by the caller. Of the options, `callback` and the like are
- * heeded as by brood_pool_apply_async; the engine `threads` knows no retries.
+ * which may be NULL, is to be destroyed by the caller. The options are those of
+ * brood_pool_apply_async, and mean the same; of the engine `threads` callbacks are called on the
+ * thread that ran the task, or cancelled it, and a hard deadline is a soft one.
  *
  * Errors:  BROOD_ESTATE after shutdown; BROOD_EBROKEN; those of brood_pool_apply_async.
  * Blocks:  no.

@@ -81,12 +81,14 @@ typedef void (*brood_result_callback)(void *context, const brood_value *result);
 typedef void (*brood_failure_callback)(void *context, brood_status status,
                                        const brood_failure *failure);
 
-/* How tasks are to be run. All zero: once, at normal priority, without a time limit. */
+/* How calls are to be run. All zero: once, at normal priority, without a time limit. What it says
+ * of retries and deadlines holds for each item of a map by itself: with any of them every item is a
+ * task of its own, whatever the chunksize. */
 typedef struct brood_task_policy {
     int priority; /* -1: after, 1: before all others that no worker has begun */
-    /* How often a task is run again, whole, when its worker died, and with `retry_failures` also
-     * when its function failed (a task of several items is not). A task with which three workers
-     * have died is never tried again. brood_call_attempt tells the function. */
+    /* How often a call is run again when its worker died, and with `retry_failures` also when its
+     * function failed; not when it was asked to stop. One with which three workers have died is
+     * never tried again. brood_call_attempt tells the function. */
     int retries;
     bool retry_failures;
     brood_ms backoff; /* before the first retry; doubled for each further one, up to a minute */
@@ -97,7 +99,8 @@ typedef struct brood_task_policy {
 
 typedef struct brood_map_options {
     size_t chunksize; /* items a task; 0: as Python, about 4 tasks a worker. A worker's death costs
-                         all items of its task */
+                         all items of its task; so items that may be tried again, or have
+                         deadlines, are tasks of their own: see brood_task_policy */
     brood_pool_progress progress; /* NULL: nobody is told */
     void *context;                /* of all callbacks below and above */
     brood_ms timeout; /* 0: no time limit (a map cannot be asked not to wait); of map, starmap */

@@ -14,8 +14,9 @@ enum {
 bool bri_task_is_again(brood_pool *pool, uint32_t index)
 {
     const bri_task *task = &pool->tasks[index];
+    const bri_task_slot *slot = bri_tasks_slot(pool->table, index);
     const bri_job *job = task->job;
-    if (job->is_cancelled || bri_tasks_slot(pool->table, index)->attempt > job->policy.retries)
+    if (job->is_cancelled || atomic_load(&slot->asked) != 0 || slot->attempt > job->policy.retries)
         return false;
     if (task->lost)
         return task->fate == BRI_FATE_NONE && task->deaths < BRI_QUARANTINE;
@@ -26,14 +27,11 @@ void bri_task_try_again(brood_pool *pool, uint32_t index, int64_t now)
 {
     bri_task *task = &pool->tasks[index];
     bri_task_slot *slot = bri_tasks_slot(pool->table, index);
-    const brood_task_policy *policy = &task->job->policy;
     bri_arena_free(pool->arena, atomic_exchange(&slot->result, 0));
     slot->size = task->n_bytes;
     atomic_store(&slot->asked, 0);
     atomic_store(&slot->started, task->has_limit ? 0 : -1);
-    int64_t delay = policy->backoff;
-    for (int i = 1; i < slot->attempt && delay < BRI_BACKOFF_MOST; i++)
-        delay *= 2;
+    brood_ms delay = bri_policy_backoff(&task->job->policy, slot->attempt);
     slot->attempt++;
     task->lost = false;
     task->job->n_tasks++;
@@ -41,8 +39,7 @@ void bri_task_try_again(brood_pool *pool, uint32_t index, int64_t now)
     if (task->job->kind == BRI_JOB_CALL)
         task->job->slot = index + 1;
     task->is_delayed = true;
-    task->when =
-        bri_deadline_after(now, delay > BRI_BACKOFF_MOST ? (brood_ms)BRI_BACKOFF_MOST : delay);
+    task->when = bri_deadline_after(now, delay);
     task->next = pool->collector.delayed;
     pool->collector.delayed = index + 1;
 }

@@ -143,13 +143,13 @@ static void count_end(brood_pool *pool, const bri_job *job)
         stats->latency_most = latency;
 }
 
-static void drop_finished(bri_round *round)
+/* Jobs that have ended and were told of: they are gone then. */
+static void drop(brood_pool *pool, bri_job *told)
 {
-    brood_pool *pool = round->pool;
-    bool any = round->finished != NULL;
-    while (round->finished != NULL) {
-        bri_job *job = round->finished;
-        round->finished = job->next_to_tell;
+    bool any = told != NULL;
+    while (told != NULL) {
+        bri_job *job = told;
+        told = job->next_to_tell;
         count_end(pool, job);
         pool->collector.n_cancelled -= job->cancel_due;
         bri_job_unwait(job);
@@ -159,6 +159,13 @@ static void drop_finished(bri_round *round)
     }
     if (any && bri_pool_is_idle(pool))
         bri_pool_wake(pool);
+}
+
+static void drop_finished(bri_round *round)
+{
+    bri_job *told = round->finished;
+    round->finished = NULL;
+    drop(round->pool, told);
 }
 
 /* ---- jobs that are ended from outside; under the mutex ---- */
@@ -249,15 +256,21 @@ static void take_ended(bri_round *round)
     }
 }
 
-/* Under the mutex: the slots of the batch are free again, or ready. */
+/* Under the mutex: the slots of the batch are free again, or ready. A task that was to be tried
+ * again may have been cancelled meanwhile. */
 static void return_slots(bri_round *round)
 {
     brood_pool *pool = round->pool;
     for (uint32_t i = 0; i < round->n_ended; i++) {
         uint32_t index = round->ended[i];
-        if (round->again[i]) {
+        bri_job *job = pool->tasks[index].job;
+        if (round->again[i] && !job->is_given_up && !job->is_ended) {
             bri_task_try_again(pool, index, brp_clock_now());
             continue;
+        }
+        if (round->again[i]) {
+            job->is_cancelled = true;
+            bri_round_finish(round, job);
         }
         pool->collector.n_limited -= pool->tasks[index].has_limit;
         bri_request_give_slot(pool, index);
@@ -303,8 +316,10 @@ static bool go_round(bri_round *round, bri_deadline *when)
         read_batch(round);
         tell(round);
         bri_mutex_lock(pool->mutex);
+        bri_job *told_of = round->finished;
+        round->finished = NULL; /* those that return_slots ends are not yet told of */
         return_slots(round);
-        drop_finished(round);
+        drop(pool, told_of);
     }
     see_to_cancelled(round);
     worked |= bri_round_feed(round) > 0;

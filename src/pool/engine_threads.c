@@ -18,6 +18,7 @@ typedef struct engine {
     bri_mutex *mutex;
     bri_condition *work; /* there is some, or the end has come */
     task *first[BRI_TASK_LEVELS], *last[BRI_TASK_LEVELS];
+    task *delayed; /* those that wait for their next attempt */
     bool is_shut;
     bool is_broken; /* an initializer failed */
     char message[BRI_MESSAGE_SIZE];
@@ -36,9 +37,10 @@ struct task {
     brood_value args, kwargs;
     brood_apply_options options;
     _Atomic uint32_t asked;
-    bool is_running; /* under the mutex */
+    bool is_running;   /* under the mutex */
+    int attempt;       /* 1 is the first */
+    bri_deadline when; /* delayed: until then */
     task *next;
-    int64_t begun;
 };
 
 static _Thread_local const engine *own_engine; /* of a thread that works for one */
@@ -81,24 +83,49 @@ static task *task_of(brood_future *future)
     return what;
 }
 
-/* Takes a task out of the queue; false when it is not there. Under the mutex. */
-static bool unqueue(task *what)
+static int level_of(const task *what)
 {
-    engine *self = what->engine;
-    int level = BRI_LEVEL_NORMAL + what->options.policy.priority;
+    return BRI_LEVEL_NORMAL + what->options.policy.priority;
+}
+
+/* Takes a task out of a list; false when it is not there. `last`: the list's, or NULL. */
+static bool take_out(task **first, task **last, const task *what)
+{
     task *before = NULL;
-    for (task *at = self->first[level]; at != NULL; before = at, at = at->next) {
+    for (task *at = *first; at != NULL; before = at, at = at->next) {
         if (at != what)
             continue;
         if (before != NULL)
             before->next = at->next;
         else
-            self->first[level] = at->next;
-        if (self->last[level] == at)
-            self->last[level] = before;
+            *first = at->next;
+        if (last != NULL && *last == at)
+            *last = before;
         return true;
     }
     return false;
+}
+
+/* Takes a task that no thread has out of the engine; false when one has it. Under the mutex. */
+static bool unqueue(task *what)
+{
+    engine *self = what->engine;
+    int level = level_of(what);
+    return take_out(&self->first[level], &self->last[level], what) ||
+           take_out(&self->delayed, NULL, what);
+}
+
+/* Under the mutex. */
+static void put_last(engine *self, task *what)
+{
+    int level = level_of(what);
+    what->next = NULL;
+    if (self->last[level] != NULL)
+        self->last[level]->next = what;
+    else
+        self->first[level] = what;
+    self->last[level] = what;
+    bri_condition_signal(self->work);
 }
 
 /* Ends a task's future and calls the callbacks, on this thread. */
@@ -180,41 +207,84 @@ static bri_deadline soft_deadline(const task *what)
     return soft == 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), soft);
 }
 
-static void run_task(task *what)
+/* Runs it once. True when it is to be tried again. */
+static bool run_task(task *what)
 {
+    const brood_task_policy *policy = &what->options.policy;
     bri_outcome outcome;
     bri_call_control control = {
-        .asked = &what->asked, .deadline = soft_deadline(what), .attempt = 1};
+        .asked = &what->asked, .deadline = soft_deadline(what), .attempt = what->attempt};
     bri_call_set_control(&control);
-    bri_call_run(what->function, brood_value_take(&what->args), brood_value_take(&what->kwargs),
-                 &outcome);
+    bri_call_run_pair(what->function, &what->args, &what->kwargs, &outcome);
     bri_call_set_control(NULL);
+    if (outcome.failed && policy->retry_failures && what->attempt <= policy->retries &&
+        atomic_load(&what->asked) == 0) {
+        bri_outcome_clear(&outcome);
+        return true;
+    }
     if (!outcome.failed) {
         what->future->value = brood_value_take(&outcome.result);
         bri_outcome_clear(&outcome);
     } else {
         what->future->outcome = outcome;
     }
+    brood_value_clear(&what->args);
+    brood_value_clear(&what->kwargs);
     end_task(what, what->future->outcome.failed ? BROOD_ETASK : BROOD_OK);
+    return false;
+}
+
+/* Under the mutex. */
+static void try_again(engine *self, task *what)
+{
+    brood_ms delay = bri_policy_backoff(&what->options.policy, what->attempt++);
+    what->is_running = false;
+    what->when = bri_deadline_after(brp_clock_now(), delay);
+    what->next = self->delayed;
+    self->delayed = what;
+    bri_condition_signal(self->work); /* who sleeps is to wake in time for it */
+}
+
+/* Queues the tasks whose time has come; gives when the next one's will. Under the mutex. */
+static bri_deadline put_delayed(engine *self)
+{
+    bri_deadline next = BRI_NEVER;
+    int64_t now = self->delayed == NULL ? 0 : brp_clock_now();
+    for (task **at = &self->delayed; *at != NULL;) {
+        task *what = *at;
+        if (what->when <= now) {
+            *at = what->next;
+            put_last(self, what);
+        } else {
+            next = what->when < next ? what->when : next;
+            at = &what->next;
+        }
+    }
+    return next;
+}
+
+static task *first_task(engine *self)
+{
+    for (int level = BRI_TASK_LEVELS - 1; level >= 0; level--) {
+        task *first = self->first[level];
+        if (first == NULL)
+            continue;
+        (void)take_out(&self->first[level], &self->last[level], first);
+        first->is_running = true;
+        return first;
+    }
+    return NULL;
 }
 
 /* Under the mutex; NULL when the thread shall end. */
 static task *next_task(engine *self)
 {
     for (;;) {
-        for (int level = BRI_TASK_LEVELS - 1; level >= 0; level--) {
-            task *first = self->first[level];
-            if (first == NULL)
-                continue;
-            self->first[level] = first->next;
-            if (first->next == NULL)
-                self->last[level] = NULL;
-            first->is_running = true;
+        bri_deadline next = put_delayed(self);
+        task *first = first_task(self);
+        if (first != NULL || (self->is_shut && self->delayed == NULL))
             return first;
-        }
-        if (self->is_shut)
-            return NULL;
-        (void)bri_condition_wait(self->work, self->mutex, BRI_NEVER);
+        (void)bri_condition_wait(self->work, self->mutex, next);
     }
 }
 
@@ -247,6 +317,8 @@ static task *take_all(engine *self)
             end = &(*end)->next;
         self->first[level] = self->last[level] = NULL;
     }
+    *end = self->delayed;
+    self->delayed = NULL;
     return all;
 }
 
@@ -278,9 +350,12 @@ static void run_thread(void *context)
     bri_mutex_lock(self->mutex);
     for (task *what; (what = next_task(self)) != NULL;) {
         bri_mutex_unlock(self->mutex);
-        run_task(what);
-        release_task(what);
+        bool again = run_task(what);
+        if (!again)
+            release_task(what);
         bri_mutex_lock(self->mutex);
+        if (again)
+            try_again(self, what);
     }
     bri_mutex_unlock(self->mutex);
 }
@@ -361,7 +436,7 @@ static brood_status create(void **made, brood_executor_options *options)
     return BROOD_OK;
 }
 
-static brood_status check(const engine *self, brood_function function, const brood_value *args,
+static brood_status check(brood_function function, const brood_value *args,
                           const brood_apply_options *options)
 {
     brood_kind kind = brood_value_kind(args), named = brood_value_kind(&options->kwargs);
@@ -372,26 +447,17 @@ static brood_status check(const engine *self, brood_function function, const bro
         (named != BROOD_INVALID && named != BROOD_DICT))
         return bri_fail(BROOD_ETYPE, "could not submit a task: the arguments are no tuple or list, "
                                      "or the keyword arguments no dict");
-    if (options->policy.retries != 0)
-        return bri_fail(BROOD_ENOTSUP, "could not submit a task: threads cannot try it again");
-    (void)self;
     return BROOD_OK;
 }
 
 /* Under the mutex. */
 static brood_status enqueue(engine *self, task *what)
 {
-    int level = BRI_LEVEL_NORMAL + what->options.policy.priority;
     if (self->is_shut)
         return bri_fail(BROOD_ESTATE, "could not submit a task: the executor was shut down");
     if (self->is_broken)
         return bri_fail(BROOD_EBROKEN, "could not submit a task: %.900s", self->message);
-    if (self->last[level] != NULL)
-        self->last[level]->next = what;
-    else
-        self->first[level] = what;
-    self->last[level] = what;
-    bri_condition_signal(self->work);
+    put_last(self, what);
     return BROOD_OK;
 }
 
@@ -415,7 +481,7 @@ static brood_status submit(void *context, brood_function function, brood_value a
 {
     engine *self = context;
     brood_apply_options options = given == NULL ? (brood_apply_options){0} : *given;
-    brood_status status = check(self, function, &args, &options);
+    brood_status status = check(function, &args, &options);
     task *what = status != BROOD_OK ? NULL : bri_calloc(1, sizeof *what);
     if (what == NULL) {
         brood_value_clear(&args);
@@ -426,8 +492,10 @@ static brood_status submit(void *context, brood_function function, brood_value a
     atomic_fetch_add(&self->references, 1);
     what->engine = self;
     what->function = function;
-    what->args = args;
-    what->kwargs = options.kwargs;
+    what->args = brood_value_kind(&args) == BROOD_INVALID ? brood_tuple(0) : args;
+    what->kwargs =
+        brood_value_kind(&options.kwargs) == BROOD_INVALID ? brood_dict() : options.kwargs;
+    what->attempt = 1;
     what->options = options;
     status = submit_checked(self, what, future);
     if (status != BROOD_OK)

@@ -290,10 +290,10 @@ void brood_imap_destroy(brood_imap *imap)
 static size_t chunk_for(const brood_pool *pool, const bri_job *job, size_t asked)
 {
     enum { MOST = 32 };
+    if (bri_policy_is_of_items(&job->policy) || (asked == 0 && job->generator != NULL))
+        return 1;
     if (asked != 0)
         return asked < UINT32_MAX ? asked : UINT32_MAX;
-    if (job->generator != NULL)
-        return 1;
     size_t chunk = job->n / (16 * (size_t)pool->n_seats);
     return chunk == 0 ? 1 : chunk > MOST ? MOST : chunk;
 }

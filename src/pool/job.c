@@ -60,6 +60,20 @@ brood_status bri_policy_check(const brood_task_policy *policy, const char *what)
     return BROOD_OK;
 }
 
+bool bri_policy_is_of_items(const brood_task_policy *policy)
+{
+    return policy->retries != 0 || policy->soft_deadline != 0 || policy->hard_deadline != 0;
+}
+
+brood_ms bri_policy_backoff(const brood_task_policy *policy, int attempt)
+{
+    enum { MOST = 60000 };
+    brood_ms delay = policy->backoff;
+    for (int i = 1; i < attempt && delay < MOST; i++)
+        delay *= 2;
+    return delay < MOST ? delay : MOST;
+}
+
 void bri_job_set_policy(bri_job *job, const brood_task_policy *policy)
 {
     job->policy = *policy;
@@ -340,8 +354,11 @@ static brood_cancel_answer cancel_job(bri_job *job, brood_cancel_how how)
     }
     if (job->slot != 0)
         return cancel_in_slot(job, how);
-    if (!job->is_waiting)
-        return BROOD_CANCEL_TOO_LATE; /* the collector reads its result */
+    if (!job->is_waiting) { /* the collector reads its result, and may want to try it again */
+        job->is_given_up = how != BROOD_CANCEL_QUEUED;
+        return job->is_given_up && job->policy.retries > 0 ? BROOD_CANCEL_ASKED
+                                                           : BROOD_CANCEL_TOO_LATE;
+    }
     end_cancelled(job);
     return BROOD_CANCEL_DONE;
 }

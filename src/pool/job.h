@@ -12,8 +12,6 @@
 
 #include "pool/pool.h"
 
-enum { BRI_BACKOFF_MOST = 60000 };
-
 typedef enum bri_job_kind { BRI_JOB_CALL, BRI_JOB_MAP, BRI_JOB_ITERATION } bri_job_kind;
 
 struct bri_job {
@@ -43,7 +41,8 @@ struct bri_job {
     uint32_t slot;
     void *frame; /* its arguments while it waits */
     size_t size;
-    uint64_t loan; /* of what is lent with them */
+    uint64_t loan;    /* of what is lent with them */
+    bool is_given_up; /* cancelled while its result was read: it is not tried again */
 
     /* many tasks; the collector's */
     brood_value items;
@@ -73,6 +72,10 @@ brood_status bri_job_make(brood_pool *pool, bri_job_kind kind, bri_job **job);
 void bri_job_release(bri_job *job);
 brood_status bri_policy_check(const brood_task_policy *policy, const char *what);
 void bri_job_set_policy(bri_job *job, const brood_task_policy *policy);
+/* Whether each item is to be a task of its own: what the policy says is said of items. */
+bool bri_policy_is_of_items(const brood_task_policy *policy);
+/* How long to wait after this attempt has failed. */
+brood_ms bri_policy_backoff(const brood_task_policy *policy, int attempt);
 
 /* Under the mutex: enters it, and starts the collector with the first one. */
 brood_status bri_job_begin(bri_job *job, const char *what);

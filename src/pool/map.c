@@ -202,7 +202,8 @@ static brood_status wait_for_work(map_run *run, bri_deadline deadline, bri_deadl
     int64_t now = brp_clock_now();
     if (status == BROOD_ETIMEDOUT || now - before >= FAST)
         run->wanted = 1;
-    else if (run->wanted < MOST_WANTED) run->wanted *= 2;
+    else if (run->wanted < MOST_WANTED)
+        run->wanted *= 2;
     return now >= deadline ? BROOD_ETIMEDOUT : BROOD_OK;
 }
 
@@ -320,7 +321,7 @@ static brood_status make_list(map_run *run, brood_value *results)
 static brood_status map(map_run *run, brood_value *results)
 {
     run->n = brood_value_length(&run->items);
-    run->chunk = bri_chunk_of(run->pool, run->n, run->options.chunksize);
+    run->chunk = bri_chunk_of(run->pool, run->n, &run->options);
     run->wanted = 1;
     run->scratch.lends = true;
     run->sink = (bri_sink){.value = take_value, .failed = item_failed, .context = run};
@@ -340,8 +341,7 @@ static brood_status map(map_run *run, brood_value *results)
 /* A map that is to be tried again, or has a time limit for its tasks, is the collector's matter. */
 static bool is_plain(const brood_task_policy *policy)
 {
-    return policy->priority == 0 && policy->retries == 0 && policy->soft_deadline == 0 &&
-           policy->hard_deadline == 0;
+    return policy->priority == 0 && !bri_policy_is_of_items(policy);
 }
 
 /* Waits for one that the collector sees to. */

@@ -256,7 +256,7 @@ typedef struct bri_sink {
 void bri_task_read(brood_pool *pool, uint32_t index, const bri_sink *sink);
 /* The item's failure is this thread's last error. */
 void bri_item_failed_here(const bri_sink *sink, size_t item, brood_status status);
-/* Whether its only item has failed. */
+/* Whether its item has failed; of a task that may be tried again, which has one. */
 bool bri_task_has_failed(brood_pool *pool, uint32_t index);
 
 #endif /* BRI_POOL_H */

@@ -19,9 +19,11 @@ brood_status bri_items_check(const brood_value *items, const char *what)
     return BROOD_OK;
 }
 
-size_t bri_chunk_of(const brood_pool *pool, size_t n, size_t asked)
+size_t bri_chunk_of(const brood_pool *pool, size_t n, const brood_map_options *options)
 {
-    size_t tasks = 4 * (size_t)pool->n_seats;
+    size_t tasks = 4 * (size_t)pool->n_seats, asked = options->chunksize;
+    if (bri_policy_is_of_items(&options->policy))
+        return 1;
     size_t chunk = asked != 0 ? asked : (n + tasks - 1) / tasks;
     return chunk == 0 ? 1 : chunk < UINT32_MAX ? chunk : UINT32_MAX;
 }
@@ -49,7 +51,7 @@ static brood_status fill_map(bri_job *job, brood_value *items, const brood_map_o
 {
     job->items = brood_value_take(items);
     job->n = brood_value_length(&job->items);
-    job->chunk = bri_chunk_of(job->pool, job->n, options->chunksize);
+    job->chunk = bri_chunk_of(job->pool, job->n, options);
     job->context = options->context;
     job->callback = options->callback;
     job->error_callback = options->error_callback;
@@ -217,6 +219,7 @@ static brood_status apply(brood_pool *pool, brood_function function, brood_value
     bri_payload frame = {.lends = true};
     BROOD_TRY(check_call(pool, function, args, options));
     BROOD_TRY(bri_job_make(pool, BRI_JOB_CALL, &job));
+    job->n = 1;
     job->callback = options->callback;
     job->error_callback = options->error_callback;
     job->context = options->context;

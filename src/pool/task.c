@@ -151,6 +151,6 @@ bool bri_task_has_failed(brood_pool *pool, uint32_t index)
     const bri_task_slot *slot = bri_tasks_slot(pool->table, index);
     bri_payload_reader reader = reader_of(pool, slot);
     bri_item entry;
-    return slot->n == 1 && !pool->tasks[index].lost &&
-           bri_payload_next(&reader, &entry) == BROOD_OK && entry.kind == BRI_ITEM_FAILURE;
+    return !pool->tasks[index].lost && bri_payload_next(&reader, &entry) == BROOD_OK &&
+           entry.kind == BRI_ITEM_FAILURE;
 }

@@ -50,6 +50,16 @@ static inline brood_status square(brood_call *call)
     return brood_call_return(call, brood_int(n * n));
 }
 
+/* (n): fails at the first n attempts, then gives the attempt. */
+static inline brood_status fail_at_first(brood_call *call)
+{
+    int64_t failures;
+    BROOD_TRY(brood_call_args(call, "l", &failures));
+    if (brood_call_attempt(call) <= failures)
+        return brood_call_raise(call, "ValueError", "attempt %d", brood_call_attempt(call));
+    return brood_call_return(call, brood_int(brood_call_attempt(call)));
+}
+
 static inline brood_status get_pid(brood_call *call)
 {
     return brood_call_return(call, brood_int(brp_pid()));

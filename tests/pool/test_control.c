@@ -19,15 +19,6 @@ static brood_status die_at_first(brood_call *call)
     return brood_call_return(call, brood_int(brood_call_attempt(call)));
 }
 
-static brood_status fail_at_first(brood_call *call)
-{
-    int64_t failures;
-    BROOD_TRY(brood_call_args(call, "l", &failures));
-    if (brood_call_attempt(call) <= failures)
-        return brood_call_raise(call, "ValueError", "attempt %d", brood_call_attempt(call));
-    return brood_call_return(call, brood_int(brood_call_attempt(call)));
-}
-
 typedef struct holder {
     brood_queue *told, *awaited;
     brood_future *future;
@@ -107,19 +98,94 @@ static void test_a_failed_task_is_tried_again_if_asked(void **state)
     end_pool(pool);
 }
 
-static void test_a_map_tries_its_tasks_again(void **state)
+/* Whatever the chunks: the others in it do not count that death, and are run once. */
+static void test_each_item_of_a_map_is_tried_again_by_itself(void **state)
 {
     (void)state;
+    enum { N = 24 };
     brood_pool *pool = make_pool(2);
-    brood_value results, items = brood_list();
-    for (int i = 0; i < 12; i++)
-        bt_ok(brood_append(&items, brood_int(i % 6 == 0 ? 1 : 0)));
-    brood_map_options options = {.chunksize = 1, .policy.retries = 1};
-    bt_ok(brood_pool_map(pool, die_at_first, items, &options, &results));
-    for (size_t i = 0; i < 12; i++)
-        assert_int_equal(int_of(brood_item(&results, i)), i % 6 == 0 ? 2 : 1);
+    brood_value results, value;
+    brood_imap *iteration;
+    for (size_t chunk = 0; chunk <= N; chunk += 8) {
+        brood_value items = brood_list();
+        for (int i = 0; i < N; i++)
+            bt_ok(brood_append(&items, brood_int(i == 7 ? 2 : i == 8 ? 1 : 0)));
+        brood_map_options options = {.chunksize = chunk, .policy.retries = 2};
+        bt_ok(brood_pool_map(pool, die_at_first, items, &options, &results));
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(int_of(brood_item(&results, i)), i == 7 ? 3 : i == 8 ? 2 : 1);
+        brood_value_clear(&results);
+    }
+    brood_map_options options = {.chunksize = 5, .policy = {.retries = 1, .retry_failures = true}};
+    bt_ok(brood_pool_imap(pool, fail_at_first, brood_pack("[iiii]", 0, 1, 2, 0), &options,
+                          &iteration));
+    for (int i = 0; i < 4; i++)
+        if (i == 2) {
+            bt_fails(brood_imap_next(iteration, &value, HANG), BROOD_ETASK);
+        } else {
+            bt_ok(brood_imap_next(iteration, &value, HANG));
+            assert_int_equal(int_of(&value), i == 1 ? 2 : 1);
+        }
+    brood_imap_destroy(iteration);
+    end_pool(pool);
+}
+
+/* Runs for ever if it is told so, gives its number else. */
+static brood_status hang_if_negative(brood_call *call)
+{
+    int64_t number;
+    BROOD_TRY(brood_call_args(call, "l", &number));
+    while (number < 0)
+        brood_sleep(100);
+    return brood_call_return(call, brood_int(number));
+}
+
+static void test_deadlines_are_those_of_each_item(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_value results, items = numbers(10);
+    brood_map_options options = {.chunksize = 5, .keep_errors = true, .policy.hard_deadline = 300};
+    bt_ok(brood_set_item(&items, 3, brood_int(-1)));
+    bt_ok(brood_pool_map(pool, hang_if_negative, items, &options, &results));
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(brood_value_kind(brood_item(&results, i)),
+                         i == 3 ? BROOD_ERROR : BROOD_INT);
     brood_value_clear(&results);
     end_pool(pool);
+}
+
+/* (told): tells, and fails when it is asked to stop. */
+static brood_status fail_when_asked(brood_call *call)
+{
+    const brood_value *first;
+    brood_queue *told;
+    BROOD_TRY(brood_call_args(call, "v", &first));
+    BROOD_TRY(brood_get_queue(first, &told));
+    BROOD_TRY(brood_queue_put(told, brood_none(), HANG));
+    while (!brood_call_should_stop(call))
+        brood_sleep(1);
+    return brood_call_raise(call, "RuntimeError", "attempt %d", brood_call_attempt(call));
+}
+
+static void test_a_task_that_was_asked_to_stop_is_not_tried_again(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_queue *told;
+    brood_future *future;
+    brood_value value;
+    bt_ok(brood_queue_create(&told, NULL));
+    brood_apply_options options = {.policy = {.retries = 3, .retry_failures = true}};
+    bt_ok(brood_pool_apply_async(pool, fail_when_asked, brood_pack("(v)", brood_queue_value(told)),
+                                 &options, &future));
+    bt_ok(brood_queue_get(told, &value, HANG));
+    bt_ok(brood_future_cancel(future, BROOD_CANCEL_ASK, NULL));
+    bt_fails(brood_future_take(future, &value, HANG), BROOD_ETASK);
+    bt_message_has("attempt 1");
+    brood_future_destroy(future);
+    end_pool(pool);
+    brood_queue_destroy(told);
 }
 
 static void test_the_time_before_a_retry_grows(void **state)
@@ -591,7 +657,10 @@ int main(int argc, char **argv)
         argc, argv, bt_test(test_a_task_whose_worker_died_is_tried_again),
         bt_test(test_a_task_that_kills_three_workers_is_given_up),
         bt_test(test_a_failed_task_is_tried_again_if_asked),
-        bt_test(test_a_map_tries_its_tasks_again), bt_test(test_the_time_before_a_retry_grows),
+        bt_test(test_each_item_of_a_map_is_tried_again_by_itself),
+        bt_test(test_deadlines_are_those_of_each_item),
+        bt_test(test_a_task_that_was_asked_to_stop_is_not_tried_again),
+        bt_test(test_the_time_before_a_retry_grows),
         bt_test(test_a_task_is_told_of_its_soft_deadline), bt_test(test_the_hard_deadline_kills),
         bt_test(test_a_stopped_worker_meets_its_hard_deadline),
         bt_test(test_a_queued_task_can_be_cancelled),

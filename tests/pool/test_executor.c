@@ -287,6 +287,77 @@ static void later_futures_complete_first(void)
     brood_executor_destroy(executor);
 }
 
+typedef struct retried {
+    brood_executor *executor;
+    brood_apply_options options;
+} retried;
+
+static brood_future *submit_failing(const retried *what, int failures)
+{
+    brood_future *future;
+    bt_ok(brood_executor_submit(what->executor, fail_at_first, brood_pack("(i)", failures),
+                                &what->options, &future));
+    return future;
+}
+
+static bool was_cancelled(void *context)
+{
+    brood_cancel_answer answer = BROOD_CANCEL_TOO_LATE;
+    bt_ok(brood_future_cancel(context, BROOD_CANCEL_QUEUED, &answer));
+    return answer == BROOD_CANCEL_DONE;
+}
+
+static void failed_calls_are_tried_again(void)
+{
+    retried what = {.executor = make(2),
+                    .options.policy = {.retries = 2, .retry_failures = true, .backoff = 5}};
+    brood_value value;
+    brood_future *good = submit_failing(&what, 2), *bad = submit_failing(&what, 9);
+    bt_ok(brood_future_take(good, &value, HANG));
+    assert_int_equal(int_of(&value), 3);
+    bt_fails(brood_future_take(bad, &value, HANG), BROOD_ETASK);
+    bt_message_has("attempt 3");
+    brood_future_destroy(good);
+    brood_future_destroy(bad);
+    what.options.policy.retry_failures = false; /* of a call that failed it knows better */
+    bad = submit_failing(&what, 9);
+    bt_fails(brood_future_take(bad, &value, HANG), BROOD_ETASK);
+    bt_message_has("attempt 1");
+    brood_future_destroy(bad);
+    brood_executor_destroy(what.executor);
+}
+
+static void a_call_that_waits_for_its_next_attempt(void)
+{
+    retried what = {.executor = make(1),
+                    .options.policy = {.retries = 2, .retry_failures = true, .backoff = 3 * HANG}};
+    brood_value value;
+    brood_future *given_up = submit_failing(&what, 1), *other = submit_failing(&what, 0);
+    bt_ok(brood_future_take(other, &value, HANG)); /* nobody waits behind it */
+    brood_future_destroy(other);
+    assert_true(bt_await(was_cancelled, given_up, HANG));
+    brood_future_destroy(given_up);
+    what.options.policy.backoff = 200;
+    brood_future *awaited = submit_failing(&what, 1);
+    bt_ok(brood_executor_shutdown(what.executor, BROOD_SHUTDOWN_WAIT));
+    bt_ok(brood_future_take(awaited, &value, 0));
+    assert_int_equal(int_of(&value), 2);
+    brood_future_destroy(awaited);
+    brood_executor_destroy(what.executor);
+    what.executor = make(1);
+    what.options.policy.backoff = 3 * HANG;
+    given_up = submit_failing(&what, 1);
+    for (int i = 0; i < 2; i++) { /* the first may end in one round with the attempt */
+        other = submit_failing(&what, 0);
+        bt_ok(brood_future_wait(other, HANG));
+        brood_future_destroy(other);
+    }
+    bt_ok(brood_executor_shutdown(what.executor, BROOD_SHUTDOWN_WAIT | BROOD_SHUTDOWN_CANCEL));
+    bt_fails(brood_future_take(given_up, &value, 0), BROOD_ECANCELLED);
+    brood_future_destroy(given_up);
+    brood_executor_destroy(what.executor);
+}
+
 #define EACH(name)                                  \
     static void test_processes_##name(void **state) \
     {                                               \
@@ -311,6 +382,8 @@ EACH(map_keeps_the_order)
 EACH(map_has_a_time_limit)
 EACH(a_failing_initializer_breaks_it)
 EACH(later_futures_complete_first)
+EACH(failed_calls_are_tried_again)
+EACH(a_call_that_waits_for_its_next_attempt)
 
 static void test_the_engines_have_names(void **state)
 {
@@ -331,5 +404,6 @@ int main(int argc, char **argv)
                    BOTH(queued_tasks_are_cancelled), BOTH(callbacks_are_called),
                    BOTH(shutdown_cancels_what_is_queued), BOTH(map_keeps_the_order),
                    BOTH(map_has_a_time_limit), BOTH(a_failing_initializer_breaks_it),
-                   BOTH(later_futures_complete_first));
+                   BOTH(later_futures_complete_first), BOTH(failed_calls_are_tried_again),
+                   BOTH(a_call_that_waits_for_its_next_attempt));
 }
