@@ -58,10 +58,21 @@ typedef struct brood_manager_options {
     size_t authkey_size;
     brood_ms timeout; /* for connecting and for starting; 0: 20 s */
     /* of a server: */
-    size_t max_clients;   /* sessions at once; 0: 4096 */
-    size_t max_objects;   /* 0: 1 Mi */
-    uint64_t max_message; /* bytes of one request, and of replies that a client leaves unread; 0: 1
-                             GiB */
+    size_t max_clients;   /* sessions at once; 0: 4096. A client more is not let in */
+    size_t max_objects;   /* 0: 1 Mi. One more is refused */
+    uint64_t max_message; /* bytes of one request, and of replies that a session leaves unread; 0: 1
+                             GiB. A session that goes beyond is ended */
+    uint64_t max_bytes;   /* of all requests that are on their way or wait, and of all replies that
+                             are not read; 0: no limit. A session that goes beyond is ended; 4 KiB
+                             may always be sent. What objects contain is not counted */
+    /* The same for one client; 0: no limit of its own. A client is a process; of others than
+     * brood's over TCP what has the host's and the process's name (each connection that is no
+     * session is one by itself). */
+    size_t max_client_sessions; /* one more is refused; each has one request at a time */
+    size_t max_client_objects;  /* that it has references to; one more is refused. Not for clients
+                                   over TCP that are not brood's: whose references those are is not
+                                   known */
+    uint64_t max_client_bytes;  /* as max_bytes */
 } brood_manager_options;
 
 /* ---- types of the program's own ---- */

@@ -315,6 +315,11 @@ bool bri_connection_pending(const brood_connection *connection)
     return bri_frame_is_ready(&connection->reader);
 }
 
+size_t bri_connection_held(const brood_connection *connection)
+{
+    return connection->reader.body.length;
+}
+
 /* A channel of messages keeps their bounds: each frame goes alone, without its header, and in the
  * background, because a write that is cancelled may have been read in part. */
 static brood_status write_messages(brood_connection *connection, const unsigned char *data,

@@ -50,6 +50,8 @@ brood_status bri_connection_next(brood_connection *connection, uint64_t limit, c
                                  size_t *size);
 void bri_connection_done(brood_connection *connection);
 bool bri_connection_pending(const brood_connection *connection);
+/* Bytes that are there of a long message. */
+size_t bri_connection_held(const brood_connection *connection);
 brood_status bri_connection_write_some(brood_connection *connection, const void *data, size_t size,
                                        size_t *written);
 

@@ -152,7 +152,9 @@ static brood_status check_up(const brood_manager *manager)
 static brood_status explain(const brood_manager *manager, brood_status status)
 {
     if (status == BROOD_EEOF || status == BROOD_EBROKEN)
-        return bri_fail(BROOD_EEOF, "could not call the manager at \"%s\": it has ended",
+        return bri_fail(BROOD_EEOF,
+                        "could not call the manager at \"%s\": it has ended, or lets nobody else "
+                        "in",
                         manager->address);
     return status;
 }
@@ -301,11 +303,14 @@ static brood_status begin_session(brood_manager *manager, brood_connection *conn
     brood_value_clear(&args);
     if (status != BROOD_OK)
         return status;
+    const char *reason = "it does not say why";
+    if (brood_value_kind(&value) == BROOD_STR)
+        brood_get_str(&value, &reason, NULL);
+    if (kind != BRI_REPLY_RETURN)
+        status = bri_fail(BROOD_ELIMIT, "could not begin a session with the manager at \"%s\": %s",
+                          manager->address, reason);
     brood_value_clear(&value);
-    return kind == BRI_REPLY_RETURN
-               ? BROOD_OK
-               : bri_fail(BROOD_EFORMAT, "could not begin a session with the manager at \"%s\"",
-                          manager->address);
+    return status;
 }
 
 static brood_status open_session(brood_manager *manager, bri_buffer *scratch,

@@ -1,10 +1,7 @@
 /*
- * manager/control.c - requests about objects instead of to them: create, incref, decref, ...; and
- * who has which references.
+ * manager/control.c - requests about objects instead of to them: create, incref, decref, ...
  *
- * CPython sends them on connections of their own, one each. brood's clients send them on their
- * first session, so the server knows whose references they are and drops them when that client is
- * gone.
+ * CPython sends them on connections of their own, one each; brood's clients on their first session.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,103 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "ipc/connection.h"
 #include "manager/session.h"
-
-/* ---- references ---- */
-
-static void count_reference(bri_client *client, const bri_managed *object, int64_t change)
-{
-    brood_value key = brood_int((int64_t)object->id);
-    const brood_value *there = brood_dict_get(&client->references, &key);
-    int64_t count = (there == NULL ? 0 : there->as.integer) + change;
-    if (count == 0)
-        brood_dict_remove(&client->references, &key);
-    else
-        brood_dict_put(&client->references, key, brood_int(count));
-}
-
-void bri_take_reference(bri_session *session, bri_managed *object)
-{
-    object->references++;
-    if (session->client != NULL && session->client->tracked)
-        count_reference(session->client, object, 1);
-    else
-        object->untracked++;
-}
-
-bool bri_drop_reference(bri_session *session, bri_managed *object)
-{
-    bri_client *client = session->client;
-    if (client != NULL && client->tracked) {
-        brood_value key = brood_int((int64_t)object->id);
-        if (brood_dict_get(&client->references, &key) == NULL)
-            return false;
-        count_reference(client, object, -1);
-    } else {
-        if (object->untracked <= 0)
-            return false;
-        object->untracked--;
-    }
-    if (--object->references == 0)
-        bri_managed_suspect(object);
-    return true;
-}
-
-void bri_drop_client(bri_server *server, bri_client *client)
-{
-    const brood_value *key, *count;
-    for (size_t i = 0, held = server->n_held; i < server->n_used && held > 0; i++) {
-        bri_managed *object = server->slots[i].object;
-        if (object == NULL || !object->held)
-            continue;
-        held--;
-        if (object->type->client_gone != NULL)
-            object->type->client_gone(object, client);
-    }
-    for (size_t at = 0; brood_dict_next(&client->references, &at, &key, &count);) {
-        size_t slot = (size_t)((uint64_t)key->as.integer & 0xffffff);
-        bri_managed *object = server->slots[slot].object;
-        if (object == NULL || object->id != (uint64_t)key->as.integer)
-            continue;
-        object->references -= count->as.integer;
-        if (object->references <= 0)
-            bri_managed_suspect(object);
-    }
-    for (bri_client **at = &server->clients; *at != NULL; at = &(*at)->next) {
-        if (*at == client) {
-            *at = client->next;
-            break;
-        }
-    }
-    brood_value_clear(&client->references);
-    bri_free(client);
-}
-
-/* The client of that name, made if it is new; without a name one of its own. */
-static brood_status enter_client(bri_session *session, const char *name, bool tracked)
-{
-    bri_server *server = session->server;
-    bri_client *client = NULL;
-    if (session->client != NULL)
-        return BROOD_OK;
-    for (client = server->clients; client != NULL; client = client->next)
-        if (name[0] != '\0' && strcmp(client->name, name) == 0)
-            break;
-    if (client == NULL) {
-        client = bri_calloc(1, sizeof *client);
-        if (client == NULL)
-            return BROOD_ENOMEM;
-        snprintf(client->name, sizeof client->name, "%s", name);
-        client->tracked = tracked;
-        client->references = brood_dict();
-        client->next = server->clients;
-        server->clients = client;
-    }
-    client->sessions++;
-    session->client = client;
-    return BROOD_OK;
-}
 
 /* ---- values of replies ---- */
 
@@ -191,10 +92,13 @@ brood_status bri_create_object(bri_session *session, const char *typeid, brood_v
         if (made == NULL)
             status = bri_managed_add(server, type, state, &made);
     }
+    if (status == BROOD_OK)
+        status = bri_take_reference(session, made);
     if (status == BROOD_OK) {
-        bri_take_reference(session, made);
         *object = made;
     } else {
+        if (made != NULL)
+            bri_managed_suspect(made);
         *error = call.error.kind == BROOD_ERROR ? brood_value_take(&call.error)
                                                 : bri_error_of_status(status);
     }
@@ -213,6 +117,7 @@ static brood_status control_create(control_call *call)
     brood_value first;
     if (brood_value_length(&request->args) == 0)
         return bri_fail(BROOD_ETYPE, "could not create an object: its type is missing");
+    BROOD_TRY(bri_client_enter_plain(call->session));
     request->args.kind = BROOD_LIST; /* inside a list and a tuple are the same */
     brood_status status = brood_list_pop(&request->args, 0, &first);
     request->args.kind = BROOD_TUPLE;
@@ -242,14 +147,15 @@ static brood_status control_incref(control_call *call)
 {
     bri_managed *object;
     BROOD_TRY(named_object(call, &object));
-    bri_take_reference(call->session, object);
-    return BROOD_OK;
+    BROOD_TRY(bri_client_enter_plain(call->session));
+    return bri_take_reference(call->session, object);
 }
 
 static brood_status control_decref(control_call *call)
 {
     bri_managed *object;
     BROOD_TRY(named_object(call, &object));
+    BROOD_TRY(bri_client_enter_plain(call->session));
     if (!bri_drop_reference(call->session, object) && atomic_load(&object->stored) == 0)
         return bri_fail(BROOD_ESTATE, "the client has no reference to '%s'", object->ident);
     return BROOD_OK;
@@ -282,36 +188,11 @@ static brood_status control_dummy(control_call *call)
     return BROOD_OK;
 }
 
-/*
- * Which sessions are one process's: brood's clients say it ("brood:<random id>"). Of others the
- * system knows the process on this machine; over TCP it is the host and the process's name, which
- * stands in front of the thread's. Two processes that look like one keep each other's locks from
- * being released, one that looks like two would lose locks that its threads share: better the
- * first.
- */
-static void guess_process(const bri_session *session, const char *name, char *process, size_t room)
-{
-    int64_t pid = 0;
-    char host[48] = "";
-    if (brood_connection_peer(session->connection, &pid, NULL, 0) == BROOD_OK && pid > 0) {
-        snprintf(process, room, "pid:%" PRId64, pid);
-        return;
-    }
-    bri_connection_host(session->connection, host, sizeof host);
-    size_t length = strcspn(name, "|");
-    if (host[0] != '\0' && length < 40)
-        snprintf(process, room, "%s/%.*s", host, (int)length, name);
-}
-
 static brood_status control_accept_connection(control_call *call)
 {
     const char *name;
     BROOD_TRY(brood_unpack_items(&call->request->args, "s", &name));
-    bool ours = strncmp(name, "brood:", 6) == 0;
-    char process[sizeof call->session->client->name] = "";
-    if (!ours)
-        guess_process(call->session, name, process, sizeof process);
-    BROOD_TRY(enter_client(call->session, ours ? name : process, ours));
+    BROOD_TRY(bri_client_enter(call->session, name));
     call->session->is_session = true;
     return BROOD_OK;
 }

@@ -133,7 +133,7 @@ static brood_status make_proxy(bri_invocation *call, brood_value *answer)
                                        : bri_type_find(call->server, call->method->typeid);
     bri_managed *object;
     BROOD_TRY(bri_managed_add(call->server, type, call->made, &object));
-    bri_take_reference(call->session, object);
+    BROOD_TRY(bri_take_reference(call->session, object));
     *answer = brood_pack("(vv)", bri_exposed_value(type), bri_managed_token(object));
     return answer->kind == BROOD_TUPLE ? BROOD_OK : brood_last_error()->status;
 }

@@ -84,6 +84,10 @@ static brood_status open_server(brood_manager_server *server, const brood_manage
                                   .max_objects = options->max_objects,
                                   .max_message = options->max_message,
                                   .max_unread = options->max_message,
+                                  .max_bytes = options->max_bytes,
+                                  .max_client_sessions = options->max_client_sessions,
+                                  .max_client_objects = options->max_client_objects,
+                                  .max_client_bytes = options->max_client_bytes,
                                   .address =
                                       bri_wire_address(brood_listener_address(server->listener)),
                                   .types = bri_registered_types()};
@@ -157,24 +161,41 @@ void brood_manager_server_close(brood_manager_server *server)
 
 /* ---- in a child ---- */
 
+static brood_value pack_limits(const brood_manager_options *options)
+{
+    return brood_pack("(uuuuuuu)", (uint64_t)options->max_clients, (uint64_t)options->max_objects,
+                      options->max_message, options->max_bytes,
+                      (uint64_t)options->max_client_sessions, (uint64_t)options->max_client_objects,
+                      options->max_client_bytes);
+}
+
+static brood_status unpack_limits(const brood_value *limits, brood_manager_options *options)
+{
+    uint64_t clients, objects, sessions, own;
+    BROOD_TRY(brood_unpack(limits, "(uuuuuuu)", &clients, &objects, &options->max_message,
+                           &options->max_bytes, &sessions, &own, &options->max_client_bytes));
+    options->max_clients = (size_t)clients;
+    options->max_objects = (size_t)objects;
+    options->max_client_sessions = (size_t)sessions;
+    options->max_client_objects = (size_t)own;
+    return BROOD_OK;
+}
+
 /* The child's function: (address or none, key, limits, the connection on which to tell the
  * address).
  */
 static brood_status serve_child(brood_call *call)
 {
-    const brood_value *told;
+    const brood_value *told, *limits;
     const void *key;
-    int64_t clients, objects, message;
     brood_connection *connection;
     brood_manager_options options = {0};
     brood_manager_server *server;
-    BROOD_TRY(brood_call_args(call, "zyiiiv", &options.address, &key, &options.authkey_size,
-                              &clients, &objects, &message, &told));
+    BROOD_TRY(brood_call_args(call, "zyvv", &options.address, &key, &options.authkey_size, &limits,
+                              &told));
+    BROOD_TRY(unpack_limits(limits, &options));
     BROOD_TRY(brood_get_connection(told, &connection));
     options.authkey = key;
-    options.max_clients = (size_t)clients;
-    options.max_objects = (size_t)objects;
-    options.max_message = (uint64_t)message;
     brood_status status = brood_manager_get_server(&server, &options);
     if (status != BROOD_OK) {
         brood_connection_send(connection, brood_pack("(is)", status, brood_last_error()->message),
@@ -193,9 +214,8 @@ static brood_status serve_child(brood_call *call)
 static brood_status start_child(brood_process **process, const brood_manager_options *options,
                                 const void *key, size_t key_size, brood_connection *theirs)
 {
-    brood_value args = brood_pack("(zyuuuv)", options->address, key, key_size,
-                                  (uint64_t)options->max_clients, (uint64_t)options->max_objects,
-                                  options->max_message, brood_connection_value(theirs));
+    brood_value args = brood_pack("(zyvv)", options->address, key, key_size, pack_limits(options),
+                                  brood_connection_value(theirs));
     brood_process_options how = {
         .function_name = "brood.manager.serve", .name = "brood-manager", .daemon = BROOD_DAEMON_NO};
     brood_process *made;

@@ -103,6 +103,7 @@ void bri_server_destroy(bri_server *server)
     for (bri_session *session = server->runnable; session != NULL; session = session->next_runnable)
         session->runnable = false;
     free_dead(server);
+    bri_clients_clear(server);
     bri_managed_clear(server);
     bri_free(server->sessions);
     bri_free(server->adopted);
@@ -165,6 +166,10 @@ static void take_adopted(bri_server *server)
 static void serve_key(bri_server *server, uint64_t key)
 {
     size_t slot = (size_t)(key & UINT32_MAX);
+    if (slot == UINT32_MAX) {
+        bri_client_ended(server, key);
+        return;
+    }
     bri_session *session = slot < server->n_slots ? server->sessions[slot] : NULL;
     if (session != NULL && session->generation == (uint32_t)(key >> 32))
         bri_session_serve(session);

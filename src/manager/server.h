@@ -213,7 +213,12 @@ typedef struct bri_server_options {
     uint64_t max_message; /* bytes of a request: 0: 1 GiB */
     uint64_t max_unread;  /* bytes of replies that a session may leave unread: 0: 1 GiB */
     size_t max_objects;   /* 0: 1 Mi */
-    brood_value address;  /* what tokens say, moved in */
+    uint64_t max_bytes;   /* of all requests on their way and replies unread; 0: no limit */
+    /* of one client; 0: no limit of its own */
+    size_t max_client_sessions; /* each has one request at a time */
+    size_t max_client_objects;  /* that it refers to */
+    uint64_t max_client_bytes;  /* of its requests on their way and replies unread */
+    brood_value address;        /* what tokens say, moved in */
     const bri_managed_type *const
         *types; /* beside the built-in ones; NULL at the end; may be NULL */
 } bri_server_options;

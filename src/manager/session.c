@@ -96,14 +96,6 @@ brood_status bri_session_create(bri_server *server, brood_connection *connection
     return status;
 }
 
-static void leave_client(bri_session *session)
-{
-    bri_client *client = session->client;
-    session->client = NULL;
-    if (client != NULL && --client->sessions == 0)
-        bri_drop_client(session->server, client);
-}
-
 /* Tells the objects of which something is held that the session is gone. */
 static void tell_objects(bri_session *session)
 {
@@ -151,7 +143,8 @@ void bri_session_end(bri_session *session)
     bri_waiter_cancel(&session->waiter);
     leave_stalled(session);
     tell_objects(session);
-    leave_client(session);
+    bri_client_charge(session);
+    bri_client_leave(session);
     drop_pins(session);
     server->sessions[session->slot] = NULL;
     server->n_sessions--;
@@ -253,7 +246,8 @@ void bri_session_reply(bri_session *session, bri_reply_kind kind, brood_value va
             status = BROOD_ELIMIT;
         if (status == BROOD_OK)
             bri_session_flush(session);
-        else
+        if (!session->dead &&
+            (status != BROOD_OK || session->out.length - session->sent > bri_client_room(session)))
             bri_session_end(session);
     }
     brood_value_clear(&value);
@@ -268,27 +262,31 @@ static bool is_idle(const bri_session *session)
            session->out.length == session->sent;
 }
 
+static uint64_t most_to_read(const bri_session *session)
+{
+    uint64_t room = bri_client_room(session);
+    return room < session->server->options.max_message ? room
+                                                       : session->server->options.max_message;
+}
+
 /* Somebody writes to a session that is parked: as long as no whole request is there it is only
  * read, so that the end is seen; then it is left alone until the call is settled. */
 static void look_at_parked(bri_session *session)
 {
     const void *data;
     size_t size;
-    brood_status status = bri_connection_next(session->connection,
-                                              session->server->options.max_message, &data, &size);
+    brood_status status =
+        bri_connection_next(session->connection, most_to_read(session), &data, &size);
     if (status == BROOD_OK)
         unwatch(session);
     else if (status != BROOD_ETIMEDOUT)
         bri_session_end(session);
 }
 
-void bri_session_serve(bri_session *session)
+/* Handles what there is, until others have a turn, or nothing is left. */
+static void handle_requests(bri_session *session)
 {
     int handled = 0;
-    if (!session->dead && session->waiter.session != NULL) {
-        look_at_parked(session);
-        return;
-    }
     while (is_idle(session)) {
         const void *data;
         size_t size;
@@ -296,8 +294,8 @@ void bri_session_serve(bri_session *session)
             bri_session_wake(session);
             return;
         }
-        brood_status status = bri_connection_next(
-            session->connection, session->server->options.max_message, &data, &size);
+        brood_status status =
+            bri_connection_next(session->connection, most_to_read(session), &data, &size);
         if (status == BROOD_ETIMEDOUT)
             break;
         if (status != BROOD_OK) {
@@ -305,13 +303,29 @@ void bri_session_serve(bri_session *session)
             return;
         }
         drop_pins(session);
+        session->parked = size;
         bri_dispatch(session, data, size);
         if (!session->dead)
             bri_connection_done(session->connection);
         if (!session->dead && !bri_connection_pending(session->connection))
             break;
     }
-    bool wants = !session->dead && !session->stalled && !session->closing &&
+}
+
+void bri_session_serve(bri_session *session)
+{
+    if (session->dead)
+        return;
+    if (session->waiter.session != NULL) {
+        look_at_parked(session);
+        bri_client_charge(session);
+        return;
+    }
+    handle_requests(session);
+    if (session->dead)
+        return;
+    bri_client_charge(session);
+    bool wants = !session->stalled && !session->closing && !session->runnable &&
                  !bri_connection_pending(session->connection);
     if (wants && watch(session) != BROOD_OK)
         bri_session_end(session);

@@ -7,14 +7,19 @@
 
 #include "manager/server.h"
 #include "manager/types.h"
+#include "platform/child.h"
 
 /* A process at the other end. Sessions that do not say whose they are have a client each. */
 struct bri_client {
     bri_client *next;
-    char name[96]; /* what brood's clients say; empty: nobody else belongs to it */
-    int sessions;
+    uint32_t number;        /* in the poller */
+    char name[96];          /* empty: nobody else belongs to it */
+    int sessions;           /* and other connections */
+    uint64_t bytes;         /* of requests on their way in and of replies that were not read */
     brood_value references; /* dict: id of an object -> references of this client */
-    bool tracked;           /* it counts its references by sessions: they end with it */
+    bool tracked;           /* its references are known to be its own: they end with it */
+    brp_child process;      /* its sentinel, while its end is waited for */
+    bool ended;             /* the process has */
 };
 
 struct bri_session {
@@ -37,6 +42,8 @@ struct bri_session {
     brood_ms patience; /* until the next try to write */
     bri_deadline retry;
     bri_waiter waiter;
+    uint64_t parked;    /* bytes of the parked call's request */
+    uint64_t charged;   /* what it has of the client's and the server's bytes */
     bri_managed **pins; /* objects in the last reply, until the next request */
     size_t n_pins, pins_capacity;
 };
@@ -67,6 +74,8 @@ struct bri_server {
     bri_session *stalled;
     bri_session *dead;
     bri_client *clients;
+    uint32_t next_client;
+    uint64_t bytes;    /* of all requests on their way in and all replies that were not read */
     bri_waiter **heap; /* parked calls by deadline */
     size_t n_heap, heap_capacity;
 
@@ -134,10 +143,35 @@ brood_status bri_create_object(bri_session *session, const char *typeid, brood_v
 brood_value bri_exposed_value(const bri_managed_type *type);
 brood_value bri_managed_token(const bri_managed *object);
 
-/* References of a client, tracked or not. False: it had none to give back. */
-void bri_take_reference(bri_session *session, bri_managed *object);
+/* ---- clients.c ---- */
+
+/* References of a session's client, tracked or not. BROOD_ELIMIT: it has too many; false: it had
+ * none to give back. */
+brood_status bri_take_reference(bri_session *session, bri_managed *object);
 bool bri_drop_reference(bri_session *session, bri_managed *object);
-void bri_drop_client(bri_server *server, bri_client *client);
+
+/* Finds or makes the session's client: from the name that accept_connection is given, and for
+ * other requests from what the system knows, if anything. BROOD_ELIMIT: the client has too many
+ * sessions. */
+brood_status bri_client_enter(bri_session *session, const char *name);
+brood_status bri_client_enter_plain(bri_session *session);
+
+/* The session ends; with a client's last one, and with its process, its locks and references are
+ * given back. */
+void bri_client_leave(bri_session *session);
+
+/* The process behind this key of the poller has ended. */
+static inline uint64_t bri_client_key(const bri_client *client)
+{
+    return (uint64_t)client->number << 32 | UINT32_MAX;
+}
+void bri_client_ended(bri_server *server, uint64_t key);
+void bri_clients_clear(bri_server *server);
+
+/* Counts anew what the session has of its client's and the server's bytes; and how many it may
+ * have. */
+void bri_client_charge(bri_session *session);
+uint64_t bri_client_room(const bri_session *session);
 
 /* ---- waiting.c ---- */
 void bri_waiter_cancel(bri_waiter *waiter); /* the session has ended */

@@ -21,7 +21,8 @@ typedef struct holding {
 
 typedef struct semaphore {
     int64_t free;
-    int64_t most; /* bounded: never more than this; 0: no bound */
+    int64_t created; /* units that there were at first */
+    int64_t most;    /* bounded: never more than this; -1: no bound */
     bri_line line;
     holding *holdings;
 } semaphore;
@@ -127,7 +128,7 @@ static brood_status create_semaphore(bri_invocation *call, int64_t value, bool b
     semaphore *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;
-    made->free = value;
+    made->free = made->created = value;
     made->most = bounded ? value : -1;
     *state = made;
     return BROOD_OK;
@@ -222,7 +223,17 @@ static brood_status semaphore_release(bri_invocation *call)
     return BROOD_OK;
 }
 
-/* A client is gone: what it had is free again. */
+/* Units that are free or somebody's. */
+static int64_t count_units(const semaphore *sem)
+{
+    int64_t units = sem->free;
+    for (const holding *h = sem->holdings; h != NULL; h = h->next)
+        units += h->units;
+    return units;
+}
+
+/* A client is gone: what it had is free again, up to the number of units at first. So a lock is
+ * always given back, and what was taken of a semaphore that counts events stays taken. */
 static void semaphore_client_gone(bri_managed *object, bri_client *client)
 {
     semaphore *sem = object->state;
@@ -232,7 +243,7 @@ static void semaphore_client_gone(bri_managed *object, bri_client *client)
             continue;
         *at = h->next;
         mark_held(object, sem->holdings != NULL);
-        for (; h->units > 0; h->units--)
+        for (; h->units > 0 && count_units(sem) < sem->created; h->units--)
             hand_over(object, sem);
         bri_free(h);
         return;

@@ -5,13 +5,16 @@
 
 #include "ipc/connection.h"
 
-/* A raw session. */
+/* A raw session of a client of its own, which ends with it. */
 static brood_connection *open_raw(rig *r)
 {
+    static int clients;
+    char name[40];
     brood_connection *connection;
     brood_value reply;
+    snprintf(name, sizeof name, "brood:raw-%d", ++clients);
     bt_ok(connect_rig(r, &connection));
-    bt_ok(brood_connection_send(connection, brood_pack("(ns(s){})", "accept_connection", "raw"),
+    bt_ok(brood_connection_send(connection, brood_pack("(ns(s){})", "accept_connection", name),
                                 BROOD_FOREVER));
     bt_ok(brood_connection_recv(connection, &reply, 5000));
     brood_value_clear(&reply);

@@ -5,6 +5,8 @@
  * "get_NAME", which is what Python's register("get_NAME") leads to.
  */
 #define _DEFAULT_SOURCE /* glibc: a handler set by signal() stays */
+
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,9 +46,13 @@ static int help(void)
         "  --authkey KEY       the same, for tests: others can see it in the list of processes\n"
         "  --queue NAME        a queue that clients get by get_NAME(); may be repeated\n"
         "  --dict NAME         a dict, the same way\n"
-        "  --max-clients N     sessions at once\n"
-        "  --max-objects N     objects at once\n"
-        "  --max-bytes N       bytes of one request, and of replies that a client leaves unread\n"
+        "  --max-clients N     sessions at once; 4096 without\n"
+        "  --max-objects N     objects at once; 1048576 without\n"
+        "  --max-message N     bytes of one request, and of replies that a session leaves unread;\n"
+        "                      1 GiB without\n"
+        "  --max-bytes N       bytes of all requests on their way and of all replies unread\n"
+        "  --max-client-sessions N, --max-client-objects N, --max-client-bytes N\n"
+        "                      the same for each client\n"
         "\n"
         "Prints the address when clients can connect. Ends by SIGTERM, Ctrl-C, and a client's\n"
         "shutdown().\n");
@@ -87,11 +93,41 @@ static int read_key(const char *path, serve_options *options)
 static int read_number(const char *text, uint64_t *number)
 {
     char *end;
+    errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || value < 1)
+    if (*text == '\0' || *end != '\0' || value < 1 || errno == ERANGE)
         return complain("this is no positive number", text);
     *number = (uint64_t)value;
     return 0;
+}
+
+static int take_limit(const char *name, const char *value, brood_manager_options *options)
+{
+    const struct {
+        const char *name;
+        size_t *count; /* one of the two */
+        uint64_t *bytes;
+    } limits[] = {
+        {"--max-clients", &options->max_clients, NULL},
+        {"--max-objects", &options->max_objects, NULL},
+        {"--max-message", NULL, &options->max_message},
+        {"--max-bytes", NULL, &options->max_bytes},
+        {"--max-client-sessions", &options->max_client_sessions, NULL},
+        {"--max-client-objects", &options->max_client_objects, NULL},
+        {"--max-client-bytes", NULL, &options->max_client_bytes},
+    };
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (strcmp(limits[i].name, name) != 0)
+            continue;
+        int failed = read_number(value, &number);
+        if (limits[i].count != NULL)
+            *limits[i].count = (size_t)number;
+        else
+            *limits[i].bytes = number;
+        return failed;
+    }
+    return complain("there is no such option", name);
 }
 
 static int share(const char *typeid, const char *name)
@@ -105,7 +141,6 @@ static int share(const char *typeid, const char *name)
 
 static int take_option(const char *name, const char *value, serve_options *options)
 {
-    uint64_t number = 0;
     int failed = 0;
     if (strcmp(name, "--address") == 0) {
         options->manager.address = value;
@@ -119,16 +154,8 @@ static int take_option(const char *name, const char *value, serve_options *optio
         failed = share("Queue", value);
     } else if (strcmp(name, "--dict") == 0) {
         failed = share("dict", value);
-    } else if (strcmp(name, "--max-clients") == 0) {
-        failed = read_number(value, &number);
-        options->manager.max_clients = (size_t)number;
-    } else if (strcmp(name, "--max-objects") == 0) {
-        failed = read_number(value, &number);
-        options->manager.max_objects = (size_t)number;
-    } else if (strcmp(name, "--max-bytes") == 0) {
-        failed = read_number(value, &options->manager.max_message);
     } else {
-        failed = complain("there is no such option", name);
+        failed = take_limit(name, value, &options->manager);
     }
     return failed;
 }
