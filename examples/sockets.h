@@ -1,6 +1,6 @@
 /*
- * sockets.h - the few calls of the system that echo_server needs: brood passes sockets, it does not
- * make them. POSIX and Windows differ in names alone.
+ * sockets.h - the few calls of the system that echo_server and crawler need: brood passes sockets,
+ * it does not make them. POSIX and Windows differ in names alone.
  */
 #ifndef EXAMPLES_SOCKETS_H
 #define EXAMPLES_SOCKETS_H
