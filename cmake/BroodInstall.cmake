@@ -57,11 +57,8 @@ if(WIN32)
   set(BROOD_PC_REQUIRES_PRIVATE "")
 else()
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-  set(BROOD_PC_LIBS_PRIVATE "-ldl -lm -pthread")
+  set(BROOD_PC_LIBS_PRIVATE "-ldl -pthread")
   set(BROOD_PC_REQUIRES_PRIVATE "apr-1")
-  if(BROOD_NEEDS_CRYPTO)
-    string(APPEND BROOD_PC_REQUIRES_PRIVATE ", libcrypto")
-  endif()
 endif()
 
 # Found from where the file itself is, so that the prefix can be moved.
@@ -81,6 +78,7 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "${BROOD_CRYPTO_PACKAGE}") # loaded, not linked, so nobody else finds it
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
