@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,6 @@ typedef struct search {
     bool by_address;
     uintptr_t address; /* by_address: in its code; else: the address of its offset 0 */
     size_t position;   /* of the module now looked at; the executable is the first */
-    bool executable;   /* out: the one found is the executable */
     char name[PATH_MAX];
     image image;
 } search;
@@ -170,10 +170,9 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *context)
     here.base = (const unsigned char *)(uintptr_t)info->dlpi_addr;
     bool first = s->position++ == 0;
     bool found = s->by_address ? has_code_at(&here, s->address - (uintptr_t)info->dlpi_addr)
-                               : (uintptr_t)info->dlpi_addr == s->address && !first;
-    if (!found)
+                               : (uintptr_t)info->dlpi_addr == s->address;
+    if (first || !found)
         return 0;
-    s->executable = first;
     s->image = here;
     const char *name = info->dlpi_name != NULL ? info->dlpi_name : "";
     size_t length = strlen(name);
@@ -185,10 +184,9 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *context)
 static int look_at_first(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size;
-    search *s = context;
-    s->executable = true;
-    s->image = (image){.headers = info->dlpi_phdr, .n_headers = info->dlpi_phnum, .fd = -1};
-    s->image.base = (const unsigned char *)(uintptr_t)info->dlpi_addr;
+    image *executable = context;
+    *executable = (image){.headers = info->dlpi_phdr, .n_headers = info->dlpi_phnum, .fd = -1};
+    executable->base = (const unsigned char *)(uintptr_t)info->dlpi_addr;
     return 1;
 }
 
@@ -207,12 +205,50 @@ static brood_status identify_loaded(const search *s, const char *path,
 {
     struct stat file;
     if (find_note(&s->image, build_id))
-        return BROOD_OK; /* without a look at the file: each start comes here */
+        return BROOD_OK;
     memset(&file, 0, sizeof file);
-    if ((s->executable ? stat_executable(&file) : stat(path, &file)) != 0)
+    if (stat(path, &file) != 0)
         return brp_fail(errno, "could not identify module \"%s\"", path);
-    identify(&s->image, &file, build_id);
+    make_build_id(&s->image, &file, build_id);
     return BROOD_OK;
+}
+
+typedef struct identity {
+    image image;
+    unsigned char build_id[BRP_BUILD_ID_SIZE];
+    brood_status status;
+} identity;
+
+static void identify_executable(identity *own)
+{
+    struct stat file;
+    memset(&file, 0, sizeof file);
+    dl_iterate_phdr(look_at_first, &own->image);
+    own->status = BROOD_OK;
+    if (find_note(&own->image, own->build_id))
+        return;
+    if (stat_executable(&file) == 0)
+        make_build_id(&own->image, &file, own->build_id);
+    else
+        own->status = brp_fail(errno, "could not identify this program");
+}
+
+/* The executable's is found once: each start of a process asks for it, on both sides. */
+static pthread_once_t own_once = PTHREAD_ONCE_INIT;
+static identity own;
+
+static void learn_own(void)
+{
+    identify_executable(&own);
+}
+
+static brood_status find_own(identity *found)
+{
+    pthread_once(&own_once, learn_own);
+    *found = own;
+    if (own.status != BROOD_OK)
+        identify_executable(found);
+    return found->status;
 }
 
 static uint64_t size_of(const image *in)
@@ -226,14 +262,14 @@ static uint64_t size_of(const image *in)
     return end;
 }
 
-brood_status brp_module_of_address(const void *address, brp_module *module)
+static brood_status find_module(const void *address, brp_module *module)
 {
     search s = {.by_address = true, .address = (uintptr_t)address};
     if (!dl_iterate_phdr(look_at, &s))
         return bri_fail(BROOD_ENOTFOUND, "could not find the module of address %p", address);
-    char resolved[PATH_MAX] = "";
+    char resolved[PATH_MAX];
     /* A name without a file is the kernel's own code (vdso). */
-    if (!s.executable && realpath(s.name, resolved) == NULL)
+    if (realpath(s.name, resolved) == NULL)
         return brp_fail(errno, "could not find the file of module \"%s\"", s.name);
     brp_module found = {.offset = (uintptr_t)address - (uintptr_t)s.image.base,
                         .size = size_of(&s.image)};
@@ -243,6 +279,22 @@ brood_status brp_module_of_address(const void *address, brp_module *module)
         return BROOD_ENOMEM;
     *module = found;
     return BROOD_OK;
+}
+
+brood_status brp_module_of_address(const void *address, brp_module *module)
+{
+    identity executable;
+    brood_status status = find_own(&executable);
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)executable.image.base;
+    if (!has_code_at(&executable.image, offset))
+        return find_module(address, module);
+    brp_module found = {.offset = offset, .size = size_of(&executable.image)};
+    memcpy(found.build_id, executable.build_id, BRP_BUILD_ID_SIZE);
+    if (status == BROOD_OK && (found.path = bri_strdup("")) == NULL)
+        status = BROOD_ENOMEM;
+    if (status == BROOD_OK)
+        *module = found;
+    return status;
 }
 
 static brood_status check_build_id(const char *path, const unsigned char have[BRP_BUILD_ID_SIZE],
@@ -257,7 +309,7 @@ static brood_status check_build_id(const char *path, const unsigned char have[BR
 /* Opens the module and finds it among the loaded ones. The id of one that is not loaded yet is
  * checked before, so that no code of a wrong one runs. */
 static brood_status open_module(const char *path, const unsigned char build_id[BRP_BUILD_ID_SIZE],
-                                search *s)
+                                identity *found)
 {
     void *module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
     if (module == NULL) {
@@ -272,35 +324,35 @@ static brood_status open_module(const char *path, const unsigned char build_id[B
         return bri_fail(BROOD_ENOTFOUND, "could not open module \"%s\": %s", path,
                         reason != NULL ? reason : "unknown reason");
     }
-    s->address = (uintptr_t)map->l_addr;
-    if (!dl_iterate_phdr(look_at, s))
+    search s = {.address = (uintptr_t)map->l_addr};
+    if (!dl_iterate_phdr(look_at, &s))
         return bri_fail(BROOD_ENOTFOUND, "could not find module \"%s\"", path);
-    return BROOD_OK;
+    found->image = s.image;
+    return identify_loaded(&s, path, found->build_id);
 }
 
 brood_status brp_module_address(const char *path, uint64_t offset,
                                 const unsigned char build_id[BRP_BUILD_ID_SIZE], void **address)
 {
-    search s = {.by_address = false};
+    identity found;
     if (path[0] == '\0')
-        dl_iterate_phdr(look_at_first, &s);
+        BROOD_TRY(find_own(&found));
     else
-        BROOD_TRY(open_module(path, build_id, &s));
-    unsigned char have[BRP_BUILD_ID_SIZE];
-    BROOD_TRY(identify_loaded(&s, path, have));
-    BROOD_TRY(check_build_id(path, have, build_id));
-    if (!has_code_at(&s.image, offset))
+        BROOD_TRY(open_module(path, build_id, &found));
+    BROOD_TRY(check_build_id(path, found.build_id, build_id));
+    if (!has_code_at(&found.image, offset))
         return bri_fail(BROOD_ERANGE, "could not find code at offset %llu of module \"%s\"",
                         (unsigned long long)offset, path);
-    *address = (void *)((uintptr_t)s.image.base + (uintptr_t)offset);
+    *address = (void *)((uintptr_t)found.image.base + (uintptr_t)offset);
     return BROOD_OK;
 }
 
 brood_status brp_module_own_build_id(unsigned char build_id[BRP_BUILD_ID_SIZE])
 {
-    search s = {.by_address = false};
-    dl_iterate_phdr(look_at_first, &s);
-    return identify_loaded(&s, "", build_id);
+    identity found;
+    BROOD_TRY(find_own(&found));
+    memcpy(build_id, found.build_id, BRP_BUILD_ID_SIZE);
+    return BROOD_OK;
 }
 
 /* ---- files ---- */
@@ -313,17 +365,17 @@ static brood_status refuse_file(const char *path, const char *reason)
 static brood_status identify_file(int fd, const char *path,
                                   unsigned char build_id[BRP_BUILD_ID_SIZE])
 {
-    ElfW(Ehdr) elf, own;
+    ElfW(Ehdr) elf, native;
     struct stat file;
     if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || !read_exactly(fd, &elf, sizeof elf, 0))
         return refuse_file(path, "not a program");
-    memset(&own, 0, sizeof own);
-    own.e_ident[EI_CLASS] = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
+    memset(&native, 0, sizeof native);
+    native.e_ident[EI_CLASS] = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
     const uint16_t one = 1;
-    own.e_ident[EI_DATA] = *(const unsigned char *)&one == 1 ? ELFDATA2LSB : ELFDATA2MSB;
+    native.e_ident[EI_DATA] = *(const unsigned char *)&one == 1 ? ELFDATA2LSB : ELFDATA2MSB;
     if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 ||
-        elf.e_ident[EI_CLASS] != own.e_ident[EI_CLASS] ||
-        elf.e_ident[EI_DATA] != own.e_ident[EI_DATA])
+        elf.e_ident[EI_CLASS] != native.e_ident[EI_CLASS] ||
+        elf.e_ident[EI_DATA] != native.e_ident[EI_DATA])
         return refuse_file(path, "not a program of this system");
     if (elf.e_phentsize != sizeof(ElfW(Phdr)) || elf.e_phnum == 0 || elf.e_phnum > MOST_HEADERS ||
         elf.e_phoff > INT64_MAX / 2)

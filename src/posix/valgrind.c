@@ -16,6 +16,7 @@ enum { MOST_SECTIONS = 16 }; /* others only cost time */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static brp_section sections[MOST_SECTIONS]; /* base is NULL where there is none */
+static bool any;
 
 /* Valgrind preloads its libraries. */
 static bool is_here(void)
@@ -39,8 +40,10 @@ static void replace(const unsigned char *from, brp_section to)
 
 void brp_valgrind_add(const brp_section *section)
 {
-    if (is_here())
-        replace(NULL, *section);
+    if (!is_here())
+        return;
+    replace(NULL, *section);
+    any = true;
 }
 
 void brp_valgrind_remove(const brp_section *section)
@@ -52,7 +55,7 @@ void brp_valgrind_remove(const brp_section *section)
 /* Without the lock: the program ends, and in a forked child another thread may have held it. */
 __attribute__((destructor)) void brp_valgrind_before_end(void)
 {
-    for (int i = 0; i < MOST_SECTIONS; i++) {
+    for (int i = 0; any && i < MOST_SECTIONS; i++) {
         struct stat file;
         uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
         if (sections[i].base == NULL || fstat(brp_fd(sections[i].handle), &file) != 0)

@@ -187,11 +187,12 @@ pid_t brp_fork_watched(void)
     brp_numbers_lock();
     pthread_mutex_lock(&watchers_lock);
     pid_t pid = fork();
-    int saved = errno;
+    int code = pid < 0 ? errno : 0; /* the child touches nothing that it need not copy */
     if (pid == 0)
         forget_watchers();
     pthread_mutex_unlock(&watchers_lock);
     brp_numbers_unlock();
-    errno = saved;
+    if (pid < 0)
+        errno = code;
     return pid;
 }

@@ -26,7 +26,8 @@ enum {
     SLOTS = 4096,
     SLOTS_OF_OWNER = 64, /* where the threads of one process look first */
     PROBES = 128,
-    UNNOTED_MS = 100 /* a sleep that found no slot is this short */
+    REACH = SLOTS_OF_OWNER + PROBES, /* its notes are that near to its first slot */
+    UNNOTED_MS = 100                 /* a sleep that found no slot is this short */
 };
 
 /* A slot is one word, so that it is never half-written: 0 is free; else bit 63 says that the thread
@@ -77,14 +78,20 @@ static uint64_t owner_of(uint64_t note)
     return (note & ~SLEEPS_NOW) >> WORD_BITS;
 }
 
+static slot *slot_near(const brp_words *words, uint32_t owner, size_t distance)
+{
+    return &words->slots[((size_t)owner * SLOTS_OF_OWNER + distance) % SLOTS];
+}
+
 void brp_words_close(brp_words *words)
 {
     if (words == NULL)
         return;
-    for (size_t i = 0; i < SLOTS; i++) {
-        uint64_t note = atomic_load(&words->slots[i]);
+    for (size_t i = 0; i < REACH; i++) {
+        slot *at = slot_near(words, words->owner, i);
+        uint64_t note = atomic_load(at);
         if (note != 0 && (note & SLEEPS_NOW) == 0 && owner_of(note) == words->owner)
-            atomic_compare_exchange_strong(&words->slots[i], &note, 0);
+            atomic_compare_exchange_strong(at, &note, 0);
     }
     bri_free(words);
 }
@@ -105,9 +112,9 @@ static slot *take_slot(brp_words *words, uint64_t note)
         thread_number = atomic_fetch_add(&thread_numbers, 1) + 1;
     /* Threads that start one after the other get slots of different cache lines. */
     size_t mine = thread_number % SLOTS_OF_OWNER;
-    size_t first = (size_t)words->owner * SLOTS_OF_OWNER + mine % 8 * 8 + mine / 8;
+    size_t first = mine % 8 * 8 + mine / 8;
     for (size_t i = 0; i < PROBES; i++) {
-        slot *at = &words->slots[(first + i) % SLOTS];
+        slot *at = slot_near(words, words->owner, first + i);
         uint64_t old = atomic_load(at);
         if (old != 0 && ((old & SLEEPS_NOW) != 0 || owner_of(old) != words->owner))
             continue;
@@ -150,8 +157,9 @@ void brp_word_wake(brp_words *words, _Atomic uint32_t *word, int n)
 
 void brp_words_sweep(brp_words *words, uint32_t owner)
 {
-    for (size_t i = 0; i < SLOTS; i++) {
-        uint64_t note = atomic_load(&words->slots[i]);
+    for (size_t i = 0; i < REACH; i++) {
+        slot *at = slot_near(words, owner, i);
+        uint64_t note = atomic_load(at);
         if (note == 0 || owner_of(note) != owner)
             continue;
         uint64_t index = note & ((UINT64_C(1) << WORD_BITS) - 1);
@@ -159,7 +167,7 @@ void brp_words_sweep(brp_words *words, uint32_t owner)
          * no harm. */
         brp_word_wake(words, (_Atomic uint32_t *)(void *)(words->base + index * sizeof(uint32_t)),
                       1);
-        atomic_compare_exchange_strong(&words->slots[i], &note, 0);
+        atomic_compare_exchange_strong(at, &note, 0);
     }
 }
 

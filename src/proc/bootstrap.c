@@ -81,10 +81,12 @@ static _Noreturn void leave(const bri_birth *birth, int code)
         exit(code);
     /* What the parent's program does at exit is not for us; and what its streams still held, it has
      * flushed before, unless its other threads were using them. */
-    if (birth->alone)
+    if (birth->alone) {
         fflush(NULL);
-    fflush(stdout);
-    fflush(stderr);
+    } else {
+        fflush(stdout);
+        fflush(stderr);
+    }
     brp_exit_now(code);
     abort();
 }
@@ -201,7 +203,10 @@ static brood_status read_block(const bri_birth *birth, const unsigned char *toke
 {
     bri_start_tree tree;
     bri_buffer payload = {0};
-    bri_deadline deadline = bri_deadline_after(brp_clock_now(), BLOCK_TIMEOUT_MS);
+    /* A forked child looks at no clock: what it does not touch it need not copy. Its parent either
+     * writes or ends it. */
+    bri_deadline deadline =
+        birth->forked ? BRI_NEVER : bri_deadline_after(brp_clock_now(), BLOCK_TIMEOUT_MS);
     brood_status status = bri_block_receive(birth->stream, token, deadline, &tree, &payload);
     if (status == BROOD_OK)
         status = join_tree(birth, &tree, transfer);

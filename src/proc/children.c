@@ -1,6 +1,8 @@
 /* proc/children.c - see the header. */
 #include "proc/children.h"
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "core/log.h"
@@ -19,6 +21,7 @@ enum {
 struct bri_children {
     bri_mutex *lock;
     bri_mutex *starts;
+    atomic_bool used;       /* there has been a child, or the supervisor */
     brood_process *first;   /* running */
     brood_process *garbage; /* to be freed when the lock is given back */
 
@@ -116,6 +119,7 @@ static brood_status supervise(brood_process *process)
 
 void bri_children_add(brood_process *process)
 {
+    atomic_store(&children()->used, true);
     process->next = children()->first;
     process->previous = NULL;
     if (process->next != NULL)
@@ -294,6 +298,7 @@ static brood_status start_supervisor(void)
     struct bri_children *all = children();
     if (all->poller != NULL)
         return BROOD_OK;
+    atomic_store(&all->used, true);
     BROOD_TRY(brp_poller_create(&all->poller));
     all->stopping = false;
     brood_status status = bri_thread_start(&all->supervisor, run_supervisor, NULL);
@@ -415,6 +420,8 @@ static void begin_sharing(void)
  * library's own come last: a forkserver tells how the others ended. */
 static void before_exit(void)
 {
+    if (!atomic_load(&children()->used))
+        return;
     bri_children_cleanup();
     signal_daemons();
     bri_deadline grace = bri_deadline_after(brp_clock_now(), DAEMON_GRACE_MS);
@@ -453,6 +460,7 @@ static void after_fork_child(void)
         brp_child_close(&process->child);
         process->is_listed = process->is_supervised = false;
     }
+    atomic_store(&all->used, false);
     all->first = NULL;
     all->n_supervised = 0;
     all->due = all->telling = NULL;

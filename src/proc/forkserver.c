@@ -72,8 +72,10 @@ static void be_child(server *all, const bri_fork_request *request, const brp_han
     brp_handle_close(&status);
     brp_handle_close(&all->requests);
     brp_poller_destroy(all->poller);
-    while (all->first != NULL)
-        forget(all, all->first);
+    for (served *other = all->first; other != NULL; other = other->next) { /* never freed here */
+        brp_handle_close(&other->status);
+        brp_child_close(&other->child);
+    }
     transfer.n = request->n_handles - 2;
     for (size_t i = 0; i < transfer.n; i++)
         transfer.handles[i] = handles[2 + i];
@@ -90,10 +92,8 @@ static brood_status fork_child(server *all, const bri_fork_request *request,
     brp_child_init(&one->child);
     one->status = BRP_NO_HANDLE;
     brood_status status = brp_fork(&one->child, &in_child);
-    if (in_child) {
-        bri_free(one);
+    if (in_child)
         be_child(all, request, handles);
-    }
     if (status == BROOD_OK)
         status = brp_poller_add(all->poller, one->child.sentinel, BRP_WATCH_SENTINEL,
                                 (uint64_t)(uintptr_t)one);
