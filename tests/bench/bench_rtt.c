@@ -1,7 +1,10 @@
 /*
  * bench_rtt.c - 8 bytes to another process and back.
  *
- *     --through pipe|queue  --cpus 1|2  the two processes on one CPU or on two  --count N
+ *     --through pipe|connection|queue  --cpus 1|2  the two processes on one CPU or on two  --count
+ * N
+ *
+ * connection: of a listener, at an address of this machine, with a key.
  */
 #include <string.h>
 
@@ -9,16 +12,12 @@
 
 #include "bench.h"
 
-/* echo(pipe, cpu): sends each number back, one more than it was, until the pipe ends. */
-static brood_status echo(brood_call *call)
+/* Sends each number back, one more than it was, until the pipe ends. */
+static brood_status answer_all(brood_connection *pipe, int64_t cpu)
 {
-    const brood_value *argument;
-    brood_connection *pipe;
-    int64_t cpu, number;
+    int64_t number;
     size_t size;
     brood_status status;
-    BROOD_TRY(brood_call_args(call, "vi", &argument, &cpu));
-    BROOD_TRY(brood_get_connection(argument, &pipe));
     bench_pin((int)cpu);
     while ((status = brood_connection_recv_bytes_into(pipe, &number, sizeof number, &size,
                                                       BROOD_FOREVER)) == BROOD_OK) {
@@ -27,6 +26,33 @@ static brood_status echo(brood_call *call)
         BROOD_TRY(brood_connection_send_bytes(pipe, &number, sizeof number, BROOD_FOREVER));
     }
     return status == BROOD_EEOF ? BROOD_OK : status;
+}
+
+/* echo(pipe, cpu) */
+static brood_status echo(brood_call *call)
+{
+    const brood_value *argument;
+    brood_connection *pipe;
+    int64_t cpu;
+    BROOD_TRY(brood_call_args(call, "vi", &argument, &cpu));
+    BROOD_TRY(brood_get_connection(argument, &pipe));
+    return answer_all(pipe, cpu);
+}
+
+/* connect(address, cpu): a client of the listener. */
+static brood_status connect_and_echo(brood_call *call)
+{
+    const char *address;
+    int64_t cpu;
+    brood_connect_options options = {0};
+    brood_connection *connection;
+    BROOD_TRY(brood_call_args(call, "si", &address, &cpu));
+    BROOD_TRY(
+        brood_process_authkey(brood_current_process(), &options.authkey, &options.authkey_size));
+    BROOD_TRY(brood_connect(&connection, address, &options, BROOD_FOREVER));
+    brood_status status = answer_all(connection, cpu);
+    brood_connection_close(connection);
+    return status;
 }
 
 /* answer(there, back, cpu): the same through two queues. */
@@ -103,6 +129,18 @@ static void exchange(brood_connection *pipe, long count)
     }
 }
 
+static void measure(brood_connection *ours, brood_process *process, long count)
+{
+    bench_pin(0);
+    exchange(ours, count / 10 + 1);
+    int64_t begin = bench_now();
+    exchange(ours, count);
+    int64_t end = bench_now();
+    brood_connection_close(ours);
+    finish(process);
+    bench_print_us(end - begin, count);
+}
+
 static void through_pipe(long count, long cpus)
 {
     brood_connection *ours, *theirs;
@@ -112,16 +150,24 @@ static void through_pipe(long count, long cpus)
     BROOD_CHECK(brood_process_create(&process, echo, args, NULL));
     BROOD_CHECK(brood_process_start(process));
     brood_connection_close(theirs);
-    bench_pin(0);
+    measure(ours, process, count);
+}
 
-    exchange(ours, count / 10 + 1);
-    int64_t begin = bench_now();
-    exchange(ours, count);
-    int64_t end = bench_now();
-
-    brood_connection_close(ours);
-    finish(process);
-    bench_print_us(end - begin, count);
+static void through_connection(long count, long cpus)
+{
+    brood_listener_options options = {0};
+    brood_listener *listener;
+    brood_connection *ours;
+    brood_process *process;
+    BROOD_CHECK(
+        brood_process_authkey(brood_current_process(), &options.authkey, &options.authkey_size));
+    BROOD_CHECK(brood_listener_create(&listener, NULL, &options));
+    brood_value args = brood_pack("(si)", brood_listener_address(listener), (int)cpus - 1);
+    BROOD_CHECK(brood_process_create(&process, connect_and_echo, args, NULL));
+    BROOD_CHECK(brood_process_start(process));
+    BROOD_CHECK(brood_listener_accept(listener, &ours, BROOD_FOREVER));
+    measure(ours, process, count);
+    brood_listener_close(listener);
 }
 
 int main(int argc, char **argv)
@@ -133,6 +179,8 @@ int main(int argc, char **argv)
     bench_need_cpus((int)cpus);
     if (strcmp(through, "queue") == 0) {
         through_queues(count, cpus);
+    } else if (strcmp(through, "connection") == 0) {
+        through_connection(count, cpus);
     } else {
         BENCH_REQUIRE(strcmp(through, "pipe") == 0);
         through_pipe(count, cpus);

@@ -1,9 +1,10 @@
-"""peer_rtt.py - 8 bytes to another process and back, through a multiprocessing.Pipe.
+"""peer_rtt.py - 8 bytes to another process and back, through a multiprocessing.Pipe, or a connection of a Listener.
 
-    --through pipe  --cpus 1|2  --count N
+    --through pipe|connection  --cpus 1|2  --count N
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import struct
 import sys
@@ -14,8 +15,13 @@ import peer
 NUMBER = struct.Struct("=q")
 
 
+def connect_and_echo(address, cpu):
+    echo(multiprocessing.connection.Client(address, authkey=b"key"), None, cpu)
+
+
 def echo(pipe, unused_end, cpu):
-    unused_end.close()
+    if unused_end is not None:
+        unused_end.close()
     os.sched_setaffinity(0, [cpu])
     try:
         while True:
@@ -40,10 +46,17 @@ def main():
         sys.exit(peer.SKIP)
 
     context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=echo, args=(theirs, ours, usable[options.cpus - 1]))
-    process.start()
-    theirs.close()
+    cpu = usable[options.cpus - 1]
+    if options.through == "connection":
+        with multiprocessing.connection.Listener(None, authkey=b"key") as listener:
+            process = context.Process(target=connect_and_echo, args=(listener.address, cpu))
+            process.start()
+            ours = listener.accept()
+    else:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=echo, args=(theirs, ours, cpu))
+        process.start()
+        theirs.close()
     os.sched_setaffinity(0, [usable[0]])
     exchange(ours, options.count // 10 + 1)
     begin = monotonic_ns()

@@ -42,6 +42,10 @@ void bench_print_rate(int64_t elapsed, long count);
 /* Nanoseconds of a clock that never goes back. */
 int64_t bench_now(void);
 
+/* Memory in KB that process `pid` (0: this one) has for itself: all but the pages of files and what
+ * processes share. Skips the benchmark where the system does not tell. */
+long bench_private_kb(int64_t pid);
+
 /* Skips the benchmark unless threads can be bound to that many different CPUs. */
 void bench_need_cpus(int n);
 

@@ -14,6 +14,24 @@ int64_t bench_now(void)
 
 #ifdef __linux__
 
+long bench_private_kb(int64_t pid)
+{
+    char name[64] = "/proc/self/smaps_rollup", line[256];
+    long sum = 0, kb;
+    if (pid != 0)
+        snprintf(name, sizeof name, "/proc/%lld/smaps_rollup", (long long)pid);
+    FILE *file = fopen(name, "r");
+    if (file == NULL) {
+        fprintf(stderr, "%s cannot be read\n", name);
+        exit(BENCH_SKIP);
+    }
+    while (fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Anonymous: %ld", &kb) == 1)
+            sum += kb;
+    fclose(file);
+    return sum;
+}
+
 void bench_need_cpus(int n)
 {
     cpu_set_t usable;
@@ -38,6 +56,13 @@ void bench_pin(int nth)
 }
 
 #else
+
+long bench_private_kb(int64_t pid)
+{
+    (void)pid;
+    fprintf(stderr, "this system does not tell a process's own memory\n");
+    exit(BENCH_SKIP);
+}
 
 void bench_need_cpus(int n)
 {

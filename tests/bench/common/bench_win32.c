@@ -3,12 +3,28 @@
 
 #include <windows.h>
 
+#include <psapi.h>
+
 int64_t bench_now(void)
 {
     LARGE_INTEGER now, frequency;
     QueryPerformanceCounter(&now);
     QueryPerformanceFrequency(&frequency);
     return (int64_t)((double)now.QuadPart * 1e9 / (double)frequency.QuadPart);
+}
+
+long bench_private_kb(int64_t pid)
+{
+    PROCESS_MEMORY_COUNTERS_EX counters;
+    HANDLE process = pid == 0 ? GetCurrentProcess()
+                              : OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)pid);
+    if (!GetProcessMemoryInfo(process, (PROCESS_MEMORY_COUNTERS *)&counters, sizeof counters)) {
+        fprintf(stderr, "this system does not tell a process's own memory\n");
+        exit(BENCH_SKIP);
+    }
+    if (pid != 0)
+        CloseHandle(process);
+    return (long)(counters.PrivateUsage >> 10);
 }
 
 static DWORD_PTR usable_cpus(void)
