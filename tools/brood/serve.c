@@ -4,7 +4,9 @@
  * Named queues and dicts live as long as the server and are got by calling create with
  * "get_NAME", which is what Python's register("get_NAME") leads to.
  */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* glibc: a handler set by signal() stays */
+#endif
 
 #include <errno.h>
 #include <signal.h>
