@@ -341,6 +341,7 @@ static brood_status wait_and_answer(brood_call *call)
     BROOD_TRY(brood_get_event(v[2], &event));
     for (int i = 0; i < 3; i++) {
         brood_wait_item items[] = {{.queue = questions}, {.event = event}};
+        bt_check(call, brood_wait(&items[1], 1, 2) == BROOD_ETIMEDOUT);
         BROOD_TRY(brood_queue_put(answers, brood_int(i), 20000));
         BROOD_TRY(brood_wait(items, 2, 20000));
         bt_check(call, items[0].ready && !items[1].ready);
