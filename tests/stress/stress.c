@@ -3,14 +3,16 @@
  * killed, each message comes at most once and whole, no more is lost than the killed had in hand,
  * counters are exact, and nobody is left waiting.
  *
- *     stress [--seed N] [--seconds N] [--workers N] [--method spawn|fork|forkserver]
+ *     stress [--seed N] [--seconds N] [--workers N] [--method spawn|fork|forkserver] [--calm 1]
  *
- * It works in rounds with new objects each. The seed is printed; with it the same things are tried
- * in the same order, though the system decides which of them meet.
+ * It works in rounds with new objects each. The seed is printed; with it each worker tries the same
+ * things in the same order, and the same ones are killed, though the system decides which of them
+ * meet. --calm kills nobody, and prints what the workers did in their first turns.
  */
 #include "stress.h"
 
 #include "ipc/arena.h"
+#include "platform/ident.h"
 
 enum { WORKERS = 6, MOST_AT_ONCE = 64, ROUND_MS = 5000, STILL_MS = 15000, END_MS = 20000 };
 
@@ -18,13 +20,15 @@ typedef struct options {
     uint64_t seed;
     brood_ms length;
     int workers;
+    bool calm;
 } options;
 
 typedef struct game {
     world all;
     uint64_t block;
     record *notes;
-    uint64_t seed;
+    uint64_t seed; /* of the round */
+    bool calm;
     uint32_t next; /* worker */
     uint32_t killed;
     int n;
@@ -74,6 +78,7 @@ static void begin_round(game *play)
     BROOD_CHECK(bri_arena_alloc(arena, sizeof(record), &play->block));
     play->notes = record_at(play->block);
     memset(play->notes, 0, sizeof *play->notes);
+    play->notes->pid = brp_pid();
     play->next = 0;
     play->killed = 0;
     for (int i = 0; i < play->n; i++)
@@ -85,9 +90,10 @@ static void kill_at_random(game *play, brood_ms length)
 {
     brood_ms end = brood_now() + length, moved = brood_now();
     uint32_t turns = 0;
+    uint64_t seed = play->seed;
     while (brood_now() < end && play->next < MOST_WORKERS && failures == 0 &&
            atomic_load(&play->notes->wrong) == 0) {
-        brood_sleep((brood_ms)draw(&play->seed, 8) + 1);
+        brood_sleep((brood_ms)draw(&seed, 8) + 1);
         uint32_t now = atomic_load(&play->notes->turns);
         if (now != turns)
             moved = brood_now();
@@ -95,7 +101,9 @@ static void kill_at_random(game *play, brood_ms length)
             fail("nothing moves since %llu ms, after %llu kills",
                  (unsigned long long)(brood_now() - moved), play->killed);
         turns = now;
-        int i = (int)draw(&play->seed, (uint32_t)play->n);
+        int i = (int)draw(&seed, (uint32_t)play->n);
+        if (play->calm)
+            continue;
         BROOD_CHECK(brood_process_kill(play->workers[i]));
         int code = end_worker(play->workers[i], i);
         if (code != -9)
@@ -135,7 +143,8 @@ static void drain(game *play, queue_name queue)
  * also have put one more than it has noted, and what was not taken is not lost. */
 static void check_queue(game *play, queue_name queue)
 {
-    uint32_t lost = 0, most = play->killed * (queue == WIDE ? BATCH : 1);
+    bool by_batches = queue == WIDE || queue == WORK;
+    uint32_t lost = 0, most = play->killed * (by_batches ? BATCH : 1);
     drain(play, queue);
     for (uint32_t i = 0; i < play->next; i++) {
         const line *of = &play->notes->lines[i];
@@ -167,19 +176,60 @@ static void check_count(const char *what, uint64_t number, uint64_t noted, uint3
 
 static void check_counters(game *play)
 {
-    uint64_t locks = 0, rlocks = 0, adds = 0, locked_adds = 0;
+    uint64_t locks = 0, rlocks = 0, adds = 0, locked_adds = 0, swaps = 0, touches = 0, touched = 0;
+    const uint32_t *touched_by = brood_shared_memory_data(play->all.memory);
+    brood_value in_list = {0};
     for (uint32_t i = 0; i < play->next; i++) {
         const line *of = &play->notes->lines[i];
         locks += atomic_load(&of->locks);
         rlocks += atomic_load(&of->rlocks);
         adds += atomic_load(&of->adds);
         locked_adds += atomic_load(&of->locked_adds);
+        swaps += atomic_load(&of->swaps);
+        touches += atomic_load(&of->touches);
+        touched += touched_by[i];
     }
+    BROOD_CHECK(brood_shareable_list_get(play->all.list, 0, &in_list));
     const int64_t *numbers = brood_array_data(play->all.counters);
     check_count("lock", play->notes->one, locks, play->killed);
     check_count("rlock", play->notes->r_one, rlocks, play->killed);
     check_count("add", (uint64_t)numbers[0], adds, play->killed);
     check_count("array lock", (uint64_t)numbers[1], locked_adds, play->killed);
+    check_count("compare and set", (uint64_t)numbers[2], swaps, play->killed);
+    check_count("memory", touched, touches, play->killed);
+    /* Counted after the lock's own count. */
+    check_count("list", locks, (uint64_t)in_list.as.integer, play->killed);
+}
+
+/* All who might put are gone, and this process has taken what was left: so it ends. */
+static void check_ended(game *play)
+{
+    void *data;
+    size_t size;
+    brood_queue *queue = play->all.queues[ENDING];
+    if (brood_queue_get_bytes(queue, &data, &size, 1000) != BROOD_ECLOSED)
+        fail("the queue does not end (%llu, %llu)", 0, 0);
+}
+
+/* Each name goes within 2 s of the death of who made it. */
+static void check_names(game *play)
+{
+    brood_ms end = brood_now() + 2000;
+    for (uint32_t i = 0; i < play->next; i++) {
+        for (uint32_t n = 0; n < atomic_load(&play->notes->lines[i].names); n++) {
+            char name[32];
+            brood_shared_memory *memory;
+            write_name(play->notes, i, n, name);
+            while (brood_shared_memory_open(&memory, name) == BROOD_OK) {
+                brood_shared_memory_close(memory);
+                if (brood_now() > end) {
+                    fail("name %llu of worker %llu is left", n, i);
+                    return;
+                }
+                brood_sleep(10);
+            }
+        }
+    }
 }
 
 static bool is_held(brood_status status)
@@ -220,13 +270,19 @@ static void end_round(game *play)
     for (int i = 0; i < QUEUES; i++)
         check_queue(play, (queue_name)i);
     check_joined(play);
+    check_ended(play);
     check_counters(play);
+    check_names(play);
     check_usable(play);
     if (atomic_load(&play->notes->wrong) != 0) {
         fail("%llu things were wrong, %llu messages twice, the first:", play->notes->wrong,
              play->notes->twice);
         fprintf(stderr, "stress: %s\n", play->notes->said);
     }
+    for (int i = 0; play->calm && i < play->n; i++)
+        if (atomic_load(&play->notes->lines[i].turns) >= KEPT_TURNS)
+            printf("worker %d: %016llx\n", i,
+                   (unsigned long long)atomic_load(&play->notes->lines[i].choices));
     printf("%u workers, %u killed, %u turns, %u failures\n", play->next, play->killed,
            atomic_load(&play->notes->turns), (unsigned)failures);
     fflush(stdout);
@@ -262,14 +318,16 @@ int main(int argc, char **argv)
     }
     options wanted = {.seed = number_of(argc, argv, "--seed", (uint64_t)brood_now()),
                       .length = (brood_ms)number_of(argc, argv, "--seconds", 10) * 1000,
-                      .workers = (int)number_of(argc, argv, "--workers", WORKERS)};
+                      .workers = (int)number_of(argc, argv, "--workers", WORKERS),
+                      .calm = number_of(argc, argv, "--calm", 0) != 0};
     static game play;
-    play.seed = wanted.seed;
+    play.calm = wanted.calm;
     play.n = wanted.workers < 1 ? 1 : wanted.workers > MOST_AT_ONCE ? MOST_AT_ONCE : wanted.workers;
     printf("seed %llu\n", (unsigned long long)wanted.seed);
     fflush(stdout);
     brood_ms end = brood_now() + wanted.length, left;
-    while ((left = end - brood_now()) > 0 && failures == 0) {
+    for (uint64_t round = 0; (left = end - brood_now()) > 0 && failures == 0; round++) {
+        play.seed = seed_of(wanted.seed, round);
         begin_round(&play);
         kill_at_random(&play, left < ROUND_MS ? left : ROUND_MS);
         end_round(&play);

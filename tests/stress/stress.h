@@ -21,32 +21,40 @@ enum {
     MESSAGES = 1024,     /* of a worker to a queue */
     BATCH = 8,
     UNITS = 3,
-    PARTIES = 2
+    PARTIES = 2,
+    KEPT_TURNS = 16
 };
 
-typedef enum queue_name { WIDE, NARROW, WORK, QUEUES } queue_name;
+typedef enum queue_name { WIDE, NARROW, WORK, ENDING, QUEUES } queue_name;
 
 /* In the order in which they travel. */
 typedef struct world {
-    brood_queue *queues[QUEUES]; /* without bounds; of five messages; joinable */
+    brood_queue
+        *queues[QUEUES]; /* without bounds; of five messages; joinable; with its producers */
     brood_lock *lock;
     brood_rlock *rlock;
     brood_semaphore *semaphore;
     brood_event *event;
     brood_condition *condition;
     brood_barrier *barrier;
-    brood_array *counters; /* added to without a lock; with the array's own */
+    brood_array *counters;       /* added to without a lock; with the array's own; by comparing */
+    brood_shared_memory *memory; /* a number of each worker */
+    brood_shareable_list *list;  /* one number, under the lock */
 } world;
 
 /* What one worker did. */
 typedef struct line {
     _Atomic uint32_t puts[QUEUES]; /* that have returned */
-    _Atomic uint32_t locks, rlocks, adds, locked_adds;
+    _Atomic uint32_t locks, rlocks, adds, locked_adds, swaps, touches;
+    _Atomic uint32_t names;   /* of memory that it was about to make */
+    _Atomic uint64_t choices; /* what it did in its first turns, four bits each */
+    _Atomic uint32_t turns;
     _Atomic uint8_t seen[QUEUES][MESSAGES / 8]; /* messages of this worker that were taken */
 } line;
 
 typedef struct record {
     _Atomic uint32_t stop;
+    int64_t pid;            /* of the program, for names */
     _Atomic uint32_t turns; /* of all workers: they move */
     _Atomic uint32_t torn, twice, wrong;
     char said[160]; /* what was wrong first */
@@ -76,6 +84,12 @@ void note_message(record *notes, queue_name queue, const void *data, size_t size
 
 /* A number below n; the same for the same seed. */
 uint32_t draw(uint64_t *seed, uint32_t n);
+
+/* A seed of its own for the n-th of those that have this one. */
+uint64_t seed_of(uint64_t seed, uint64_t n);
+
+/* The n-th name of a worker for memory. */
+void write_name(const record *notes, uint32_t number, uint32_t n, char name[32]);
 
 /* worker(world, block of the record, number, seed): does things until it is told to stop. */
 brood_status worker(brood_call *call);

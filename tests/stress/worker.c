@@ -10,7 +10,8 @@ typedef struct self {
     record *notes;
     line *mine;
     uint32_t number;
-    uint64_t seed;
+    uint64_t seed;            /* of this turn */
+    brood_shared_memory *own; /* the last that it made */
 } self;
 
 /* What others can bring about at any time. */
@@ -120,7 +121,28 @@ static void get_batch(self *me, queue_name queue)
     const char *at = bytes;
     for (size_t i = 0; status == BROOD_OK && i < n; at += sizes[i++])
         note_message(me->notes, queue, at, sizes[i]);
+    for (size_t i = 0; status == BROOD_OK && queue == WORK && i < n; i++)
+        status = brood_queue_task_done(me->all.queues[queue]);
     expect_common(me, status, "get_many");
+}
+
+static void get_values(self *me, queue_name queue)
+{
+    brood_value values[BATCH];
+    size_t n = 0;
+    brood_status status = brood_queue_get_many(me->all.queues[queue], values, BATCH, &n, SHORT_MS);
+    for (size_t i = 0; status == BROOD_OK && i < n; i++) {
+        const void *data;
+        size_t size = 0;
+        if (brood_get_bytes(&values[i], &data, &size) == BROOD_OK)
+            note_message(me->notes, queue, data, size);
+        else
+            note_wrong(me->notes, "a message is no bytes");
+        brood_value_clear(&values[i]);
+        if (queue == WORK)
+            expect_common(me, brood_queue_task_done(me->all.queues[queue]), "task_done");
+    }
+    expect_common(me, status, "get_many of values");
 }
 
 static void get_in_place(self *me, queue_name queue)
@@ -131,19 +153,21 @@ static void get_in_place(self *me, queue_name queue)
     if (status == BROOD_OK) {
         note_message(me->notes, queue, seen, size);
         brood_queue_release(me->all.queues[queue], seen);
+        if (queue == WORK)
+            status = brood_queue_task_done(me->all.queues[queue]);
     }
     expect_common(me, status, "peek");
 }
 
-/* The batches and the messages in place go through the wide queue only, so that through the others
- * a kill costs one message at most. */
+/* The batches and the messages in place go through the wide and the joinable queue only, so that
+ * through the others a kill costs one message at most. */
 static void use_queue(self *me)
 {
-    static void (*const ways[])(self *, queue_name) = {put_batch,    put_in_place, get_batch,
-                                                       get_in_place, put_one,      get_one};
+    static void (*const ways[])(self *, queue_name) = {
+        put_batch, put_in_place, get_batch, get_in_place, put_one, get_one, get_values};
     queue_name queue = (queue_name)draw(&me->seed, QUEUES);
-    if (queue == WIDE)
-        ways[draw(&me->seed, 6)](me, queue);
+    if (queue == WIDE || queue == WORK)
+        ways[draw(&me->seed, 7)](me, queue);
     else if (draw(&me->seed, 2) == 0)
         put_one(me, queue);
     else
@@ -167,12 +191,23 @@ static void work_locked(self *me, uint64_t *one, uint64_t *other, bool is_suspec
     atomic_fetch_add(done, 1);
 }
 
+/* The lock is held: one more than `locks` if the last one was killed before it came to this. */
+static void count_in_list(self *me)
+{
+    brood_value number;
+    brood_status status = brood_shareable_list_get(me->all.list, 0, &number);
+    if (status == BROOD_OK)
+        status = brood_shareable_list_set(me->all.list, 0, brood_int(number.as.integer + 1));
+    expect_common(me, status, "list");
+}
+
 static void use_lock(self *me)
 {
     brood_status status = brood_lock_acquire(me->all.lock, SHORT_MS);
     if (status == BROOD_OK || status == BROOD_EOWNERDIED) {
         work_locked(me, &me->notes->one, &me->notes->other, status == BROOD_EOWNERDIED,
                     &me->mine->locks);
+        count_in_list(me);
         status = brood_lock_release(me->all.lock);
     }
     expect_common(me, status, "lock");
@@ -252,6 +287,13 @@ static void use_counters(self *me)
     int64_t after;
     expect_common(me, brood_array_add(me->all.counters, 0, 1, &after), "add");
     atomic_fetch_add(&me->mine->adds, 1);
+    int64_t seen = 0;
+    bool done = false;
+    expect_common(me, brood_array_compare_and_set(me->all.counters, 2, &seen, 0, &done), "look");
+    for (done = false; !done;)
+        expect_common(me, brood_array_compare_and_set(me->all.counters, 2, &seen, seen + 1, &done),
+                      "compare and set");
+    atomic_fetch_add(&me->mine->swaps, 1);
     brood_status status = brood_array_acquire(me->all.counters, SHORT_MS);
     if (status == BROOD_OK || status == BROOD_EOWNERDIED) {
         int64_t *numbers = brood_array_data(me->all.counters);
@@ -260,6 +302,43 @@ static void use_counters(self *me)
         status = brood_array_release(me->all.counters);
     }
     expect_common(me, status, "array lock");
+}
+
+/* Its number in the memory that all have, sometimes by its name. */
+static void touch_memory(self *me)
+{
+    brood_shared_memory *again = NULL;
+    brood_shared_memory *memory = me->all.memory;
+    if (draw(&me->seed, 2) == 0) {
+        expect_common(me, brood_shared_memory_open(&again, brood_shared_memory_name(memory)),
+                      "open memory");
+        memory = again == NULL ? memory : again;
+    }
+    atomic_fetch_add((_Atomic uint32_t *)brood_shared_memory_data(memory) + me->number, 1);
+    atomic_fetch_add(&me->mine->touches, 1);
+    brood_shared_memory_close(again);
+}
+
+/* Memory with a name of its own, which goes with this process. */
+static void make_memory(self *me)
+{
+    char name[32];
+    write_name(me->notes, me->number, atomic_fetch_add(&me->mine->names, 1), name);
+    brood_shared_memory_close(me->own);
+    me->own = NULL;
+    brood_status status = brood_shared_memory_create(
+        &me->own, name, 5000, draw(&me->seed, 2) ? BROOD_LIFETIME_OWNER : BROOD_LIFETIME_HOLDERS);
+    expect_common(me, status, "make memory");
+    if (status == BROOD_OK)
+        memset(brood_shared_memory_data(me->own), 1, 5000);
+}
+
+static void use_memory(self *me)
+{
+    if (draw(&me->seed, 8) == 0)
+        make_memory(me);
+    else
+        touch_memory(me);
 }
 
 static void use_wait(self *me)
@@ -271,23 +350,35 @@ static void use_wait(self *me)
     expect_common(me, brood_wait(items, 4, SHORT_MS), "wait");
 }
 
+/* What a turn tries depends on the seed, the worker's number and the turn alone, so that a seed
+ * gives the same again. */
+static void take_turn(self *me, uint64_t seed, uint32_t turn)
+{
+    static void (*const things[])(self *) = {
+        use_queue, use_queue,     use_queue,     use_queue,    use_queue, use_lock,    use_rlock,
+        use_event, use_semaphore, use_condition, use_counters, use_wait,  use_barrier, use_memory};
+    me->seed = seed_of(seed, turn);
+    uint32_t choice = draw(&me->seed, sizeof things / sizeof things[0]);
+    if (turn < KEPT_TURNS)
+        atomic_fetch_or(&me->mine->choices, (uint64_t)choice << 4 * turn);
+    things[choice](me);
+    atomic_store(&me->mine->turns, turn + 1);
+    atomic_fetch_add(&me->notes->turns, 1);
+}
+
 brood_status worker(brood_call *call)
 {
-    static void (*const things[])(self *) = {use_queue,     use_queue,    use_queue, use_queue,
-                                             use_lock,      use_rlock,    use_event, use_semaphore,
-                                             use_condition, use_counters, use_wait,  use_barrier};
     self me = {0};
     const brood_value *objects;
-    uint64_t block, number;
-    BROOD_TRY(brood_call_args(call, "vuuu", &objects, &block, &number, &me.seed));
+    uint64_t block, number, seed;
+    BROOD_TRY(brood_call_args(call, "vuuu", &objects, &block, &number, &seed));
     BROOD_TRY(world_get(objects, &me.all));
     me.notes = record_at(block);
     me.number = (uint32_t)number;
     me.mine = &me.notes->lines[number];
-    me.seed += number * UINT64_C(0x9e3779b97f4a7c15);
-    while (atomic_load(&me.notes->stop) == 0) {
-        things[draw(&me.seed, sizeof things / sizeof things[0])](&me);
-        atomic_fetch_add(&me.notes->turns, 1);
-    }
+    seed = seed_of(seed, number);
+    for (uint32_t turn = 0; atomic_load(&me.notes->stop) == 0; turn++)
+        take_turn(&me, seed, turn);
+    brood_shared_memory_close(me.own);
     return BROOD_OK;
 }

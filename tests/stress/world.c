@@ -15,7 +15,10 @@ record *record_at(uint64_t block)
 brood_status world_make(world *all)
 {
     static const brood_queue_options options[QUEUES] = {
-        {.memory_limit = 200000}, {.maxsize = 5}, {.joinable = true, .maxsize = 50}};
+        {.memory_limit = 200000},
+        {.maxsize = 5},
+        {.joinable = true, .maxsize = 50},
+        {.ends_with_producers = true, .maxsize = 100}};
     for (int i = 0; i < QUEUES; i++)
         BROOD_TRY(brood_queue_create(&all->queues[i], &options[i]));
     BROOD_TRY(brood_lock_create(&all->lock));
@@ -24,30 +27,38 @@ brood_status world_make(world *all)
     BROOD_TRY(brood_event_create(&all->event));
     BROOD_TRY(brood_condition_create(&all->condition, NULL));
     BROOD_TRY(brood_barrier_create(&all->barrier, PARTIES, NULL));
-    return brood_array_create(&all->counters, "q", 2, NULL);
+    BROOD_TRY(brood_array_create(&all->counters, "q", 3, NULL));
+    BROOD_TRY(brood_shared_memory_create(&all->memory, NULL, MOST_WORKERS * sizeof(uint32_t),
+                                         BROOD_LIFETIME_HOLDERS));
+    return brood_shareable_list_create(&all->list, NULL, brood_pack("[i]", 0),
+                                       BROOD_LIFETIME_OWNER);
 }
 
 brood_value world_value(const world *all)
 {
-    return brood_pack("(vvvvvvvvvv)", brood_queue_value(all->queues[WIDE]),
+    return brood_pack("(vvvvvvvvvvvvv)", brood_queue_value(all->queues[WIDE]),
                       brood_queue_value(all->queues[NARROW]), brood_queue_value(all->queues[WORK]),
-                      brood_lock_value(all->lock), brood_rlock_value(all->rlock),
-                      brood_semaphore_value(all->semaphore), brood_event_value(all->event),
-                      brood_condition_value(all->condition), brood_barrier_value(all->barrier),
-                      brood_array_value(all->counters));
+                      brood_queue_value(all->queues[ENDING]), brood_lock_value(all->lock),
+                      brood_rlock_value(all->rlock), brood_semaphore_value(all->semaphore),
+                      brood_event_value(all->event), brood_condition_value(all->condition),
+                      brood_barrier_value(all->barrier), brood_array_value(all->counters),
+                      brood_shared_memory_value(all->memory),
+                      brood_shareable_list_value(all->list));
 }
 
 brood_status world_get(const brood_value *value, world *all)
 {
     for (size_t i = 0; i < QUEUES; i++)
         BROOD_TRY(brood_get_queue(brood_item(value, i), &all->queues[i]));
-    BROOD_TRY(brood_get_lock(brood_item(value, 3), &all->lock));
-    BROOD_TRY(brood_get_rlock(brood_item(value, 4), &all->rlock));
-    BROOD_TRY(brood_get_semaphore(brood_item(value, 5), &all->semaphore));
-    BROOD_TRY(brood_get_event(brood_item(value, 6), &all->event));
-    BROOD_TRY(brood_get_condition(brood_item(value, 7), &all->condition));
-    BROOD_TRY(brood_get_barrier(brood_item(value, 8), &all->barrier));
-    return brood_get_array(brood_item(value, 9), &all->counters);
+    BROOD_TRY(brood_get_lock(brood_item(value, 4), &all->lock));
+    BROOD_TRY(brood_get_rlock(brood_item(value, 5), &all->rlock));
+    BROOD_TRY(brood_get_semaphore(brood_item(value, 6), &all->semaphore));
+    BROOD_TRY(brood_get_event(brood_item(value, 7), &all->event));
+    BROOD_TRY(brood_get_condition(brood_item(value, 8), &all->condition));
+    BROOD_TRY(brood_get_barrier(brood_item(value, 9), &all->barrier));
+    BROOD_TRY(brood_get_array(brood_item(value, 10), &all->counters));
+    BROOD_TRY(brood_get_shared_memory(brood_item(value, 11), &all->memory));
+    return brood_get_shareable_list(brood_item(value, 12), &all->list);
 }
 
 void world_destroy(world *all)
@@ -61,6 +72,8 @@ void world_destroy(world *all)
     brood_condition_destroy(all->condition);
     brood_barrier_destroy(all->barrier);
     brood_array_destroy(all->counters);
+    brood_shared_memory_close(all->memory);
+    brood_shareable_list_close(all->list);
 }
 
 void note_wrong(record *notes, const char *format, ...)
@@ -102,4 +115,17 @@ uint32_t draw(uint64_t *seed, uint32_t n)
 {
     *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(*seed >> 33) % n;
+}
+
+uint64_t seed_of(uint64_t seed, uint64_t n)
+{
+    uint64_t made = (seed ^ n * UINT64_C(0xd6e8feb86659fd93)) + UINT64_C(0x9e3779b97f4a7c15);
+    made = (made ^ made >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    made = (made ^ made >> 27) * UINT64_C(0x94d049bb133111eb);
+    return made ^ made >> 31;
+}
+
+void write_name(const record *notes, uint32_t number, uint32_t n, char name[32])
+{
+    snprintf(name, 32, "st-%lld-%u-%u", (long long)notes->pid, number, n);
 }
