@@ -12,8 +12,10 @@
 #include "ipc/arena.h"
 #include "platform/child.h"
 #include "platform/ident.h"
+#include "proc/children.h"
 
 enum { HANG = 60000, WORKERS = 4, WINDOW = 400, LARGE = 150000 };
+enum { HANDLES_OF_A_START = 12, MEMORY_SPARE = 32 << 20 };
 
 typedef enum kind { SMALL, BIG, RAISE, TAKE_TIME, DIE, KINDS } kind;
 
@@ -62,11 +64,18 @@ typedef struct entry {
     int retries;
 } entry;
 
+/* What must stay as it is while tasks come and go, and workers. */
+typedef struct level {
+    size_t handles, children;
+    uint64_t memory, arena;
+} level;
+
 typedef struct soak {
     brood_pool *pool;
     int64_t n, submitted, ended, died, killed;
     unsigned char *told; /* how often the end of each was told */
     entry window[WINDOW];
+    level first, last;
 } soak;
 
 /* Each task's callbacks get a pointer to its count. */
@@ -158,9 +167,37 @@ static void kill_one(soak *s)
     brp_child_close(&victim);
 }
 
+static uint64_t bytes_in_use(void)
+{
+    bri_arena *arena;
+    bri_arena_use use;
+    bt_ok(bri_arena_get(&arena));
+    bri_arena_count(arena, &use);
+    return use.cut - use.idle;
+}
+
+/* At each tenth of the way. The first is of a pool that has met everything. */
+static void take_level(soak *s)
+{
+    level now = {.handles = brp_handle_count(),
+                 .children = bri_children_held(),
+                 .memory = brp_private_memory(),
+                 .arena = bytes_in_use()};
+    print_message("%3d %%: %zu handles, %zu children, %llu KiB of memory, %llu KiB of the arena\n",
+                  (int)(s->ended * 100 / s->n), now.handles, now.children,
+                  (unsigned long long)(now.memory >> 10), (unsigned long long)(now.arena >> 10));
+    if (s->first.children == 0)
+        s->first = now;
+    s->last = now;
+    /* A start that is on its way has handles of its own. */
+    assert_in_range(now.handles, 0, s->first.handles + HANDLES_OF_A_START);
+    assert_in_range(now.children, 1, WORKERS + 1);
+}
+
 static void run(soak *s, int64_t kill_every)
 {
     brood_ms next_kill = brood_now() + kill_every;
+    int64_t next_level = s->n / 10;
     for (size_t at = 0; s->ended < s->n; at = (at + 1) % WINDOW) {
         entry *e = &s->window[at];
         if (e->future != NULL) {
@@ -169,20 +206,15 @@ static void run(soak *s, int64_t kill_every)
         }
         if (s->submitted < s->n)
             submit(s, e);
+        if (s->ended == next_level) {
+            take_level(s);
+            next_level += s->n / 10;
+        }
         if (brood_now() >= next_kill) {
             kill_one(s);
             next_kill = brood_now() + kill_every;
         }
     }
-}
-
-static uint64_t bytes_in_use(void)
-{
-    bri_arena *arena;
-    bri_arena_use use;
-    bt_ok(bri_arena_get(&arena));
-    bri_arena_count(arena, &use);
-    return use.cut - use.idle;
 }
 
 static void test_each_task_ends_once_while_workers_are_killed(void **state)
@@ -218,6 +250,10 @@ static void test_each_task_ends_once_while_workers_are_killed(void **state)
                   (long long)s->killed, (long long)stats.retries);
     /* A kill may leave a block of its process's own unused, never more. */
     assert_true(bytes_in_use() <= before + (uint64_t)stats.deaths * (LARGE * 2));
+    /* The program's own memory is flat, but for pages that its allocator keeps, and what a
+     * sanitizer does not give out again. */
+    if (!bt_has_address_sanitizer() && !bt_has_thread_sanitizer())
+        assert_true(s->last.memory <= s->first.memory + MEMORY_SPARE);
     free(s->told);
     free(s);
 }
