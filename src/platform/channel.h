@@ -66,8 +66,9 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
 /*
  * Writes messages without ever waiting, on a channel of messages, whose writes cannot be cut in
  * two: one message at a time is on its way, and is kept until the system has taken it. *sender
- * begins as NULL. BROOD_ETIMEDOUT when the message before is still on its way: nothing is done
- * then. The failure of that one is told by the next. BROOD_ENOTSUP on POSIX.
+ * begins as NULL. The thread has to live until then: with its end the system takes the message
+ * back. BROOD_ETIMEDOUT when the message before is still on its way: nothing is done then. The
+ * failure of that one is told by the next. BROOD_ENOTSUP on POSIX.
  */
 typedef struct brp_sender brp_sender;
 brood_status brp_sender_write(brp_sender **sender, brp_channel channel, const void *data,

@@ -10,8 +10,9 @@
 
 #include "platform/local.h"
 
-/* Listens at a host (a name or a number; "": everywhere) and port; 0 lets the system choose, and
- * *bound tells it. BROOD_EEXIST when somebody has it. Name look-up may take its time. */
+/* Listens at a host (a name or a number; "": everywhere, IPv4 always among it) and port; 0 lets the
+ * system choose, and *bound tells it. BROOD_EEXIST when somebody has it. Name look-up may take its
+ * time. */
 brood_status brp_tcp_listen(brp_server **server, const char *host, uint16_t port, int backlog,
                             uint16_t *bound);
 

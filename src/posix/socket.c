@@ -46,12 +46,14 @@ static uint16_t port_of(const struct sockaddr_storage *address)
 /* ---- servers ---- */
 
 /* A listening socket at one address: -1 with errno. */
-static int listen_at(const struct addrinfo *at, int backlog)
+static int listen_at(const struct addrinfo *at, bool everywhere, int backlog)
 {
-    const int on = 1;
+    const int on = 1, off = 0;
     int fd = brp_make_socket(at->ai_family);
     if (fd < 0)
         return -1;
+    if (everywhere && at->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, backlog) == 0 &&
         brp_set_nonblocking(fd, true) == 0)
@@ -77,7 +79,7 @@ brood_status brp_tcp_listen(brp_server **server, const char *host, uint16_t port
     brood_status status = look_up(host, port, true, &found);
     if (status == BROOD_OK) {
         for (const struct addrinfo *at = found; at != NULL && made->fd < 0; at = at->ai_next)
-            made->fd = listen_at(at, backlog);
+            made->fd = listen_at(at, host[0] == '\0', backlog);
         if (made->fd < 0 || getsockname(made->fd, (struct sockaddr *)&own, &size) != 0)
             status = brp_fail(errno, "could not listen at \"%s\" port %u", host, (unsigned)port);
         freeaddrinfo(found);
@@ -143,10 +145,12 @@ void brp_tcp_remote(brp_channel channel, char text[BRP_REMOTE_TEXT])
     text[0] = '\0';
     if (getpeername(brp_fd(channel.handle), (struct sockaddr *)&other, &size) != 0)
         return;
-    bool is_6 = other.ss_family == AF_INET6;
-    const void *number = is_6 ? (const void *)&((struct sockaddr_in6 *)&other)->sin6_addr
-                              : (const void *)&((struct sockaddr_in *)&other)->sin_addr;
-    if (inet_ntop(other.ss_family, number, host, sizeof host) != NULL)
+    const struct in6_addr *six = &((struct sockaddr_in6 *)&other)->sin6_addr;
+    bool is_6 = other.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(six);
+    const void *number = &((struct sockaddr_in *)&other)->sin_addr;
+    if (other.ss_family == AF_INET6)
+        number = is_6 ? (const void *)six : (const void *)&six->s6_addr[12];
+    if (inet_ntop(is_6 ? AF_INET6 : AF_INET, number, host, sizeof host) != NULL)
         snprintf(text, BRP_REMOTE_TEXT, is_6 ? "[%s]:%u" : "%s:%u", host,
                  (unsigned)port_of(&other));
 }

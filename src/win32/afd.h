@@ -43,7 +43,8 @@ typedef enum bri_w32_afd_wanted {
 DWORD bri_w32_afd_begin(bri_w32_afd_poll *poll, SOCKET socket, bri_w32_afd_wanted wanted,
                         HANDLE event);
 
-/* Takes the request back, if it is still there, and waits until it is done. */
+/* Takes the request back, if it is still there, and waits until it is done. Not needed once the
+ * event has been signalled. */
 void bri_w32_afd_end(bri_w32_afd_poll *poll);
 
 #endif /* BRI_W32_AFD_H */

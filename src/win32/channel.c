@@ -181,7 +181,10 @@ brood_status brp_channel_adopt(brp_channel *channel)
         made = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &how, 0,
                           WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     if (made != INVALID_SOCKET) {
-        CloseHandle(bri_w32_handle(channel->handle));
+        /* WSADuplicateSocket has made the old one known to Winsock, which then has to forget it;
+         * Wine's Winsock knows only its own. */
+        if (closesocket(socket_of(*channel)) != 0)
+            CloseHandle(bri_w32_handle(channel->handle));
         channel->handle.value = (intptr_t)made;
     }
     return bri_w32_socket_set_up(socket_of(*channel));

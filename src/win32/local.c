@@ -12,12 +12,10 @@
 #include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
+#include "win32/security.h"
 #include "win32/socket.h"
 #include "win32/utf16.h"
 #include "win32/win32.h"
-
-/* after windows.h */
-#include <sddl.h>
 
 enum { PIPE_BUFFER = 64 * 1024 };
 
@@ -25,25 +23,13 @@ static const char PREFIX[] = "\\\\.\\pipe\\";
 
 /* ---- who ---- */
 
-/* The SID of the user that a process runs as. */
 static DWORD user_of(HANDLE process, char user[BRP_USER_TEXT])
 {
-    union {
-        TOKEN_USER user;
-        char room[SECURITY_MAX_SID_SIZE + sizeof(TOKEN_USER)];
-    } answer;
-    HANDLE token;
-    DWORD size, error = ERROR_SUCCESS;
-    char *text = NULL;
-    if (!OpenProcessToken(process, TOKEN_QUERY, &token))
-        return GetLastError();
-    if (!GetTokenInformation(token, TokenUser, &answer, sizeof answer, &size) ||
-        !ConvertSidToStringSidA(answer.user.User.Sid, &text))
-        error = GetLastError();
-    CloseHandle(token);
+    char *sid = NULL;
+    DWORD error = bri_w32_user_of(process, &sid);
     if (error == ERROR_SUCCESS)
-        snprintf(user, BRP_USER_TEXT, "%s", text);
-    LocalFree(text);
+        snprintf(user, BRP_USER_TEXT, "%s", sid);
+    LocalFree(sid);
     return error;
 }
 
@@ -89,7 +75,8 @@ static bool has_server(const wchar_t *name)
 /* Room for a client: an instance of the pipe. */
 static brood_status add_instance(brp_server *server, bool is_first)
 {
-    wchar_t *name = bri_w32_wide(server->address);
+    SECURITY_ATTRIBUTES *own = bri_w32_own_user_only();
+    wchar_t *name = own != NULL ? bri_w32_wide(server->address) : NULL;
     if (name == NULL)
         return brood_last_error()->status;
     if (is_first && has_server(name)) {
@@ -100,7 +87,7 @@ static brood_status add_instance(brp_server *server, bool is_first)
         name,
         PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | (is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
         PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
-        PIPE_UNLIMITED_INSTANCES, PIPE_BUFFER, PIPE_BUFFER, 0, NULL);
+        PIPE_UNLIMITED_INSTANCES, PIPE_BUFFER, PIPE_BUFFER, 0, own);
     DWORD error = GetLastError();
     bri_free(name);
     if (server->pipe != INVALID_HANDLE_VALUE)
@@ -127,11 +114,9 @@ static brood_status begin_connect(brp_server *server)
     return BROOD_OK;
 }
 
-/* The next instance, and the wait for its client. Without it the event stays set, so that the next
- * accept tries again. */
-static brood_status prepare_next(brp_server *server, bool is_first)
+/* Without an instance the event stays set, so that the next accept tries again. */
+static brood_status connect_or_give_up(brp_server *server, brood_status status)
 {
-    brood_status status = add_instance(server, is_first);
     if (status == BROOD_OK)
         status = begin_connect(server);
     if (status != BROOD_OK) {
@@ -140,6 +125,12 @@ static brood_status prepare_next(brp_server *server, bool is_first)
         SetEvent(server->event);
     }
     return status;
+}
+
+/* The next instance, and the wait for its client. */
+static brood_status prepare_next(brp_server *server, bool is_first)
+{
+    return connect_or_give_up(server, add_instance(server, is_first));
 }
 
 static brood_status copy_address(brp_server *server, const char *address)
@@ -198,15 +189,17 @@ brp_watch brp_server_watch(const brp_server *server)
     return (brp_watch){.handle = bri_w32_value(server->event), .kind = BRP_WATCH_EVENT};
 }
 
-/* The background wait for a client has ended: whether it was well. */
-static bool is_connected(brp_server *server)
+/* The background wait for a client has ended: ERROR_SUCCESS when one is there. */
+static DWORD end_connect(brp_server *server)
 {
     DWORD moved;
     if (!server->is_connecting)
-        return true;
+        return ERROR_SUCCESS;
     server->is_connecting = false;
-    return GetOverlappedResult(server->pipe, &server->connecting, &moved, TRUE) ||
-           GetLastError() == ERROR_PIPE_CONNECTED;
+    if (GetOverlappedResult(server->pipe, &server->connecting, &moved, TRUE) ||
+        GetLastError() == ERROR_PIPE_CONNECTED)
+        return ERROR_SUCCESS;
+    return GetLastError();
 }
 
 brood_status brp_server_accept(brp_server *server, brp_channel *channel)
@@ -219,10 +212,16 @@ brood_status brp_server_accept(brp_server *server, brp_channel *channel)
         if (WaitForSingleObject(server->event, 0) != WAIT_OBJECT_0)
             return BROOD_ETIMEDOUT;
         HANDLE client = server->pipe;
-        bool is_good = is_connected(server);
+        DWORD error = end_connect(server);
+        if (error == ERROR_OPERATION_ABORTED) {
+            /* The system takes a request back when the thread that made it ends; a client may have
+             * come since. */
+            BROOD_TRY(connect_or_give_up(server, BROOD_OK));
+            continue;
+        }
         server->pipe = NULL;
         brood_status status = prepare_next(server, false);
-        if (is_good) {
+        if (error == ERROR_SUCCESS) {
             *channel = (brp_channel){bri_w32_value(client), BRP_CHANNEL_MESSAGES};
             return BROOD_OK; /* the next call tells what is wrong with the next instance */
         }

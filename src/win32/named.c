@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "platform/ident.h"
+#include "win32/security.h"
 #include "win32/utf16.h"
 #include "win32/win32.h"
 
@@ -104,8 +105,11 @@ static brood_status fail_create(const char *name, uint64_t size, DWORD code)
 /* NULL with the error set, ERROR_ALREADY_EXISTS among them. */
 static HANDLE make_section(HANDLE file, const wchar_t *name, uint64_t size)
 {
+    SECURITY_ATTRIBUTES *own = bri_w32_own_user_only();
+    if (own == NULL)
+        return NULL;
     HANDLE made =
-        CreateFileMappingW(file, NULL, PAGE_READWRITE, (DWORD)(size >> 32), (DWORD)size, name);
+        CreateFileMappingW(file, own, PAGE_READWRITE, (DWORD)(size >> 32), (DWORD)size, name);
     if (made != NULL && GetLastError() == ERROR_ALREADY_EXISTS) {
         CloseHandle(made);
         SetLastError(ERROR_ALREADY_EXISTS);
@@ -147,14 +151,35 @@ static brood_status create_held(brp_named *named, uint64_t size)
     return map(named, section, size);
 }
 
+/* Files that were renamed because somebody still had them mapped when they were unlinked. */
+static void remove_unlinked(void)
+{
+    wchar_t folder[PATH_ROOM], path[PATH_ROOM];
+    WIN32_FIND_DATAW found;
+    if (!file_path(NULL, folder))
+        return;
+    swprintf(path, PATH_ROOM, L"%ls\\*.gone", folder);
+    HANDLE all = FindFirstFileW(path, &found);
+    for (BOOL more = all != INVALID_HANDLE_VALUE; more; more = FindNextFileW(all, &found)) {
+        if (swprintf(path, PATH_ROOM, L"%ls\\%ls", folder, found.cFileName) > 0)
+            DeleteFileW(path);
+    }
+    if (all != INVALID_HANDLE_VALUE)
+        FindClose(all);
+}
+
 static brood_status create_file(brp_named *named, uint64_t size)
 {
     wchar_t path[PATH_ROOM];
     if (!file_path(NULL, path) || !file_path(named->name, path))
         return brp_fail(bri_w32_error(), "could not find the folder for shared memory \"%s\"",
                         named->name);
+    SECURITY_ATTRIBUTES *own = bri_w32_own_user_only();
+    if (own == NULL)
+        return brood_last_error()->status;
+    remove_unlinked();
     HANDLE file = CreateFileW(path, GENERIC_READ | GENERIC_WRITE,
-                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, own,
                               CREATE_NEW, FILE_ATTRIBUTE_TEMPORARY, NULL);
     if (file == INVALID_HANDLE_VALUE)
         return fail_create(named->name, size, GetLastError());
@@ -288,8 +313,8 @@ brood_status brp_named_open(brp_named *named, const char *name)
 
 /* ---- ending ---- */
 
-/* A file that somebody has mapped cannot be deleted, or stays until he is done, but it can be
- * renamed: then nobody finds it. */
+/* A file that somebody has mapped cannot be deleted, but it can be renamed: then nobody finds it.
+ */
 static brood_status unlink_file(const char *name)
 {
     wchar_t path[PATH_ROOM], aside[PATH_ROOM + 40];
@@ -300,8 +325,7 @@ static brood_status unlink_file(const char *name)
     swprintf(aside, PATH_ROOM + 40, L"%ls.%016llx.gone", path, (unsigned long long)token);
     if (!MoveFileExW(path, aside, 0))
         return brp_fail(bri_w32_error(), "could not unlink shared memory \"%s\"", name);
-    if (!DeleteFileW(aside))
-        MoveFileExW(aside, NULL, MOVEFILE_DELAY_UNTIL_REBOOT);
+    DeleteFileW(aside); /* else with the next one that is made (remove_unlinked) */
     return BROOD_OK;
 }
 

@@ -13,9 +13,11 @@
 #include "win32/socket.h"
 
 /* after winsock2.h */
+#include <mstcpip.h>
 #include <ws2tcpip.h>
 
-enum { MAX_PARTS = 16, MOST_AT_ONCE = 1 << 30 };
+/* Winsock copies what a call sends into memory that it may not have (WSAENOBUFS): no giant ones. */
+enum { MAX_PARTS = 16, MOST_AT_ONCE = 1 << 20 };
 
 /* ---- the start ---- */
 
@@ -32,6 +34,20 @@ brood_status bri_w32_sockets_start(void)
     return BROOD_OK;
 }
 
+/* Has every segment acknowledged at once. Peers that write two small messages in a row without
+ * TCP_NODELAY, as CPython's, would wait for the delayed acknowledgement of the first, 40 to 200 ms
+ * (Microsoft's article 328890 on TcpAckFrequency; this is the same for one socket). Wine has it
+ * not.
+ */
+static void acknowledge_at_once(SOCKET socket)
+{
+    TCP_ACK_FREQUENCY_PARAMETERS each = {.TcpDelayedAckFrequency = 1};
+    DWORD size;
+    WSAIoctl(socket, SIO_TCP_SET_ACK_FREQUENCY, &each, sizeof each, NULL, 0, &size, NULL, NULL);
+}
+
+/* accept gives handles that are inheritable, and only afterwards that can be changed. brood's own
+ * starts name what they give away, so that nothing of them gets through. */
 brood_status bri_w32_socket_set_up(SOCKET socket)
 {
     u_long on = 1;
@@ -40,6 +56,7 @@ brood_status bri_w32_socket_set_up(SOCKET socket)
         return brp_fail(WSAGetLastError(), "could not set up a socket");
     SetHandleInformation((HANDLE)socket, HANDLE_FLAG_INHERIT, 0);
     setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, (const char *)&yes, sizeof yes);
+    acknowledge_at_once(socket);
     return BROOD_OK;
 }
 
@@ -56,7 +73,8 @@ static brood_status await(SOCKET socket, bri_w32_afd_wanted wanted, bri_deadline
     DWORD result = WAIT_TIMEOUT;
     if (error == ERROR_SUCCESS) {
         result = bri_w32_wait(event, deadline);
-        bri_w32_afd_end(&poll);
+        if (result != WAIT_OBJECT_0)
+            bri_w32_afd_end(&poll);
     }
     bri_w32_event_give(event);
     if (error != ERROR_SUCCESS)
@@ -89,7 +107,7 @@ brood_status bri_w32_socket_read(SOCKET socket, void *data, size_t size, size_t 
             return BROOD_EEOF;
         if (error != WSAEWOULDBLOCK)
             return brp_fail(error, "could not read from a socket");
-        BROOD_TRY(bri_w32_socket_poll(socket, deadline));
+        BROOD_TRY(await(socket, BRI_W32_AFD_READABLE, deadline));
     }
 }
 
@@ -169,10 +187,11 @@ static SOCKET make_socket(const struct addrinfo *at)
 
 /* ---- servers ---- */
 
-/* No SO_REUSEADDR: here it would let two servers have one port. */
-static SOCKET listen_at(const struct addrinfo *at, int backlog, int *error)
+/* No SO_REUSEADDR: here it would let two servers have one port. "Everywhere" in IPv6 is everywhere
+ * in IPv4 too, which is not Windows' default. */
+static SOCKET listen_at(const struct addrinfo *at, bool everywhere, int backlog, int *error)
 {
-    const BOOL yes = TRUE;
+    const BOOL yes = TRUE, no = FALSE;
     u_long on = 1;
     SOCKET made = make_socket(at);
     if (made == INVALID_SOCKET) {
@@ -180,6 +199,8 @@ static SOCKET listen_at(const struct addrinfo *at, int backlog, int *error)
         return made;
     }
     setsockopt(made, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (const char *)&yes, sizeof yes);
+    if (everywhere && at->ai_family == AF_INET6)
+        setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, (const char *)&no, sizeof no);
     if (bind(made, at->ai_addr, (int)at->ai_addrlen) == 0 && listen(made, backlog) == 0 &&
         ioctlsocket(made, (long)FIONBIO, &on) == 0)
         return made;
@@ -203,7 +224,7 @@ brood_status brp_tcp_listen(brp_server **server, const char *host, uint16_t port
     if (status == BROOD_OK) {
         for (const struct addrinfo *at = found; at != NULL && made->socket == INVALID_SOCKET;
              at = at->ai_next)
-            made->socket = listen_at(at, backlog, &error);
+            made->socket = listen_at(at, host[0] == '\0', backlog, &error);
         freeaddrinfo(found);
         if (made->socket != INVALID_SOCKET &&
             getsockname(made->socket, (struct sockaddr *)&own, &size) != 0)
@@ -260,6 +281,24 @@ static int await_connect(SOCKET socket, bri_deadline deadline)
     return error;
 }
 
+/* Windows sends its request three times, half a second apart, even when the answer is that nobody
+ * listens; on the machine itself once is enough. */
+static void refuse_at_once(SOCKET socket, const struct sockaddr *to)
+{
+    TCP_INITIAL_RTO_PARAMETERS once = {.Rtt = TCP_INITIAL_RTO_UNSPECIFIED_RTT,
+                                       .MaxSynRetransmissions =
+                                           TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS};
+    DWORD size;
+    const struct in6_addr self = IN6ADDR_LOOPBACK_INIT;
+    bool is_here =
+        to->sa_family == AF_INET6
+            ? memcmp(&((const struct sockaddr_in6 *)(const void *)to)->sin6_addr, &self,
+                     sizeof self) == 0
+            : ntohl(((const struct sockaddr_in *)(const void *)to)->sin_addr.s_addr) >> 24 == 127;
+    if (is_here)
+        WSAIoctl(socket, SIO_TCP_INITIAL_RTO, &once, sizeof once, NULL, 0, &size, NULL, NULL);
+}
+
 static SOCKET connect_to(const struct addrinfo *to, bri_deadline deadline, int *error)
 {
     SOCKET made = make_socket(to);
@@ -268,6 +307,7 @@ static SOCKET connect_to(const struct addrinfo *to, bri_deadline deadline, int *
         return made;
     }
     *error = bri_w32_socket_set_up(made) == BROOD_OK ? 0 : WSAENOTSOCK;
+    refuse_at_once(made, to->ai_addr);
     if (*error == 0 && connect(made, to->ai_addr, (int)to->ai_addrlen) != 0) {
         *error = WSAGetLastError();
         if (*error == WSAEWOULDBLOCK)
@@ -307,10 +347,12 @@ void brp_tcp_remote(brp_channel channel, char text[BRP_REMOTE_TEXT])
     text[0] = '\0';
     if (getpeername((SOCKET)channel.handle.value, (struct sockaddr *)&other, &size) != 0)
         return;
-    bool is_6 = other.ss_family == AF_INET6;
-    void *number = is_6 ? (void *)&((struct sockaddr_in6 *)&other)->sin6_addr
-                        : (void *)&((struct sockaddr_in *)&other)->sin_addr;
-    if (inet_ntop(other.ss_family, number, host, sizeof host) != NULL)
-        snprintf(text, BRP_REMOTE_TEXT, is_6 ? "[%s]:%u" : "%s:%u", host,
-                 (unsigned)port_of(&other));
+    struct in6_addr *six = &((struct sockaddr_in6 *)&other)->sin6_addr;
+    bool is_6 = other.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(six);
+    void *number = &((struct sockaddr_in *)&other)->sin_addr;
+    uint16_t port = port_of(&other);
+    if (other.ss_family == AF_INET6)
+        number = is_6 ? (void *)six : (void *)&six->s6_addr[12];
+    if (inet_ntop(is_6 ? AF_INET6 : AF_INET, number, host, sizeof host) != NULL)
+        snprintf(text, BRP_REMOTE_TEXT, is_6 ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
 }

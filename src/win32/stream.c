@@ -13,6 +13,7 @@
 #include <wchar.h>
 
 #include "platform/ident.h"
+#include "win32/security.h"
 #include "win32/win32.h"
 
 #include <winternl.h>
@@ -59,11 +60,14 @@ static BOOL accept_client(HANDLE server)
 static brood_status make_pipe(const pipe_kind *kind, brp_handle *server, brp_handle *client)
 {
     wchar_t name[64];
+    SECURITY_ATTRIBUTES *own = bri_w32_own_user_only();
+    if (own == NULL)
+        return brood_last_error()->status;
     BROOD_TRY(make_name(name));
     HANDLE made = CreateNamedPipeW(
         name, kind->server_access | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
         PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, 1,
-        PIPE_BUFFER, PIPE_BUFFER, 0, NULL);
+        PIPE_BUFFER, PIPE_BUFFER, 0, own);
     if (made == INVALID_HANDLE_VALUE)
         return brp_fail(bri_w32_error(), "could not create a pipe");
     HANDLE opened =

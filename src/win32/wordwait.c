@@ -34,6 +34,7 @@
 #include "base/memory.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
+#include "win32/security.h"
 #include "win32/win32.h"
 
 enum {
@@ -169,7 +170,8 @@ static HANDLE event_of(brp_words *words, size_t index)
     wchar_t name[64];
     swprintf(name, sizeof name / sizeof name[0], L"Local\\brood-%016" PRIx64 "%016" PRIx64 "-%u",
              words->shared->id[0], words->shared->id[1], (unsigned)index);
-    event = CreateEventW(NULL, FALSE, FALSE, name);
+    SECURITY_ATTRIBUTES *own = bri_w32_own_user_only();
+    event = own != NULL ? CreateEventW(own, FALSE, FALSE, name) : NULL;
     if (event == NULL)
         return NULL;
     HANDLE other = NULL;

@@ -158,6 +158,21 @@ static void test_refusals_are_told(void **state)
     pt_fails(brp_tcp_connect(&channel, "127.0.0.1", port, pt_hang()), BROOD_ENOTFOUND);
 }
 
+static void test_everywhere_is_in_ipv4_too(void **state)
+{
+    (void)state;
+    met made;
+    char from[BRP_REMOTE_TEXT];
+    pt_ok(brp_tcp_listen(&made.server, "", 0, 8, &made.port));
+    pt_ok(brp_tcp_connect(&made.client, "127.0.0.1", made.port, pt_hang()));
+    pt_ok(accept_within(made.server, &made.accepted, PT_HANG_MS));
+    brp_tcp_remote(made.accepted, from);
+    assert_int_equal(strncmp(from, "127.0.0.1:", 10), 0);
+    say(made.client, "x");
+    expect_text(made.accepted, "x");
+    part(&made);
+}
+
 static void test_nobody_is_known_over_tcp(void **state)
 {
     (void)state;
@@ -245,6 +260,7 @@ int main(void)
         pt_test(test_more_than_the_buffers_hold_arrives_whole),
         pt_test(test_a_write_that_nobody_reads_times_out),
         pt_test(test_refusals_are_told),
+        pt_test(test_everywhere_is_in_ipv4_too),
         pt_test(test_nobody_is_known_over_tcp),
         pt_test(test_both_kinds_of_watches_see_a_socket),
         pt_test(test_a_socket_goes_as_bytes_where_it_can),
