@@ -3,19 +3,26 @@
 #include "harness.h"
 #include "platform/files.h"
 
-/* Copies prog_start there, whose child writes too, and runs it. */
+/* Copies prog_start there, whose child writes too, and runs it with each start method. */
 static void run_in(const char *directory)
 {
     char output[256];
     char *path = pt_join_path(directory, "pr\xC3\xB6g\xE2\x82\xAC" PT_EXE);
-    const char *arguments[] = {"output", "spawn", NULL};
     pt_copy_program(bt_prog("prog_start"), path);
-    int code = bt_run_prog(path, arguments, output, sizeof output);
-    if (code != 0)
-        print_error("%s: %d: %s\n", path, code, output);
+    for (int method = BROOD_START_SPAWN; method <= BROOD_START_FORKSERVER; method++) {
+        if (!brood_start_method_is_supported((brood_start_method)method))
+            continue;
+        const char *name = brood_start_method_name((brood_start_method)method);
+        const char *arguments[] = {"output", name, NULL};
+        int code = bt_run_prog(path, arguments, output, sizeof output);
+        if (code != 0)
+            print_error("%s by %s: %d: %s\n", path, name, code, output);
+        assert_int_equal(code, 0);
+        /* A fork's parent has written what stood before. */
+        assert_string_equal(output, method == BROOD_START_FORK ? "[before][child][after]"
+                                                               : "[child][before][after]");
+    }
     bri_free(path);
-    assert_int_equal(code, 0);
-    assert_string_equal(output, "[child][before][after]");
 }
 
 static void test_a_program_may_lie_anywhere(void **state)
