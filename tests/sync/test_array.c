@@ -276,6 +276,24 @@ static void test_wrong_arguments_are_errors(void **state)
     assert_int_equal(brood_array_value(NULL).kind, BROOD_INVALID);
 }
 
+static void test_a_gigabyte_is_there(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)1 << 30;
+    brood_array *array;
+    brood_status status = brood_array_create(&array, "B", size, NULL);
+    if (status == BROOD_ENOMEM) {
+        bt_message_has("bytes");
+        bt_skip("there is no gigabyte of shared memory free");
+    }
+    bt_ok(status);
+    unsigned char *bytes = brood_array_data(array);
+    for (size_t i = 0; i < size; i += (size_t)64 << 20)
+        bytes[i] = 1;
+    bytes[size - 1] = 2;
+    brood_array_destroy(array);
+}
+
 static void test_an_empty_one_is_possible(void **state)
 {
     (void)state;
@@ -432,7 +450,8 @@ int main(int argc, char **argv)
                    bt_test(test_characters), bt_test(test_bounds_and_slices),
                    bt_test(test_structs_are_used_in_place),
                    bt_test(test_the_lock_is_recursive_and_may_be_left_out),
-                   bt_test(test_wrong_arguments_are_errors), bt_test(test_an_empty_one_is_possible),
+                   bt_test(test_wrong_arguments_are_errors), bt_test(test_a_gigabyte_is_there),
+                   bt_test(test_an_empty_one_is_possible),
                    bt_test(test_the_parent_sees_what_a_child_writes), bt_test(test_no_step_is_lost),
                    bt_test(test_the_holders_death_is_told),
                    bt_test(test_a_kill_costs_one_block_at_most));
