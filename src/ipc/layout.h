@@ -42,7 +42,7 @@ typedef struct bri_slot {
     _Atomic uint32_t doorbell; /* rung for those of the process who watch objects: ipc/watch.h */
 } bri_slot;
 
-/* What an attach or detach that was cut off has to be put back to; see ipc/shared.c. */
+/* What an attach or detach that was cut off has to be put back to; see ipc/lives.c. */
 typedef struct bri_undo {
     _Atomic uint64_t
         object; /* offset of the block; 0: nothing to undo; written last, cleared first */

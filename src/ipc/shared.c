@@ -1,11 +1,4 @@
-/*
- * ipc/shared.c - see the header.
- *
- * An object's life (generation and number of holders) and the state of the holder's record change
- * together, under a latch of the arena, with what they were noted before: who takes the latch from
- * a dead process puts them back, then the sweep of that process drops the record in order. So the
- * number is exact whenever nobody is inside.
- */
+/* ipc/shared.c - this process's side of shared objects; the arena's side is in lives.c. */
 #include "ipc/shared.h"
 
 #include <string.h>
@@ -14,18 +7,10 @@
 #include "core/killpoint.h"
 #include "core/transfer.h"
 #include "data/heap.h"
-#include "ipc/latch.h"
+#include "ipc/lives.h"
+#include "ipc/proctable.h"
 
-enum { MAX_KINDS = 32, LEAST_BUCKETS = 16, HOLDER_BITS = 24, PAYLOAD = 16 };
-
-#define HOLDERS_MASK ((UINT64_C(1) << HOLDER_BITS) - 1)
-
-/* Between a block's header and the body, so that the body begins at a line. */
-typedef struct shared_head {
-    _Atomic uint64_t size;
-    _Atomic uint32_t kind;
-    uint32_t unused[9];
-} shared_head;
+enum { LEAST_BUCKETS = 16 };
 
 /* The objects of this process by offset, in chains. */
 typedef struct bri_shared_table {
@@ -35,190 +20,6 @@ typedef struct bri_shared_table {
     size_t n_objects;
     uint64_t free_holders; /* offset of the first free record of this process */
 } shared_table;
-
-/* Kinds go from NULL to a class once, so readers need no lock. */
-static _Atomic(const bri_shared_class *) classes[MAX_KINDS];
-
-brood_status bri_shared_class_add(const bri_shared_class *class)
-{
-    atomic_store(&classes[class->kind % MAX_KINDS], class);
-    return bri_class_add(&class->type);
-}
-
-/* ---- the arena's side ---- */
-
-static shared_head *head_at(const bri_arena *arena, uint64_t offset)
-{
-    return bri_arena_at(arena, offset);
-}
-
-static void *body_at(const bri_arena *arena, uint64_t offset)
-{
-    return head_at(arena, offset) + 1;
-}
-
-static bri_holder *holder_at(const bri_arena *arena, uint64_t offset)
-{
-    return bri_arena_at(arena, offset);
-}
-
-static void undo(bri_arena *arena)
-{
-    bri_undo *note = &arena->head->undo;
-    uint64_t object = atomic_load(&note->object);
-    if (object == 0)
-        return;
-    atomic_store(bri_arena_life(arena, object), atomic_load(&note->life));
-    BRI_KILL_POINT("shared-undo");
-    atomic_store(&holder_at(arena, atomic_load(&note->holder))->state, atomic_load(&note->state));
-    BRI_KILL_POINT("shared-undo-state");
-    atomic_store(&note->object, 0);
-}
-
-static void lock_lives(bri_arena *arena)
-{
-    bri_spin_place place = 0;
-    brood_status status = bri_latch_lock(&arena->head->shared_latch, arena->me, &place, BRI_NEVER);
-    if (status == BROOD_EOWNERDIED)
-        undo(arena);
-}
-
-static void unlock_lives(bri_arena *arena)
-{
-    bri_latch_unlock(&arena->head->shared_latch);
-}
-
-/* Under the latch: the life and the record's state change as one. */
-static void change(bri_arena *arena, uint64_t object, uint64_t life, bri_holder *holder,
-                   bri_holder_state state)
-{
-    bri_undo *note = &arena->head->undo;
-    _Atomic uint64_t *word = bri_arena_life(arena, object);
-    atomic_store(&note->life, atomic_load(word));
-    atomic_store(&note->holder, bri_arena_offset(arena, holder));
-    atomic_store(&note->state, atomic_load(&holder->state));
-    BRI_KILL_POINT("shared-note");
-    atomic_store(&note->object, object);
-    BRI_KILL_POINT("shared-noted");
-    atomic_store(&holder->state, (uint32_t)state);
-    BRI_KILL_POINT("shared-state");
-    atomic_store(word, life);
-    BRI_KILL_POINT("shared-life");
-    atomic_store(&note->object, 0);
-    BRI_KILL_POINT("shared-changed");
-}
-
-static brood_status fail_ended(const bri_shared_class *class)
-{
-    return bri_fail(BROOD_ECLOSED,
-                    "could not use the %s of a message: it has ended; its sender has to keep it "
-                    "until the receiver has it",
-                    class->type.name);
-}
-
-/* One holder more, with a free record of this process. */
-static brood_status join(bri_arena *arena, const bri_shared_class *class, uint64_t object,
-                         uint64_t generation, bri_holder *holder)
-{
-    _Atomic uint64_t *word = bri_arena_life(arena, object);
-    if (word == NULL)
-        return fail_ended(class);
-    atomic_store(&holder->object, object);
-    atomic_store(&holder->generation, generation);
-    atomic_store(&holder->held, 0);
-    for (int i = 0; i < BRI_LOOSE; i++)
-        atomic_store(&holder->loose[i], 0);
-    lock_lives(arena);
-    uint64_t life = atomic_load(word);
-    bool lives = life >> HOLDER_BITS == generation && (life & HOLDERS_MASK) != 0 &&
-                 atomic_load(&head_at(arena, object)->kind) == class->kind;
-    if (lives)
-        change(arena, object, life + 1, holder, BRI_HOLDER_HELD);
-    unlock_lives(arena);
-    return lives ? BROOD_OK : fail_ended(class);
-}
-
-static void end_object(bri_arena *arena, bri_holder *holder, uint64_t object)
-{
-    shared_head *head = head_at(arena, object);
-    const bri_shared_class *class = atomic_load(&classes[atomic_load(&head->kind) % MAX_KINDS]);
-    if (class != NULL && class->destroy != NULL)
-        class->destroy(arena, head + 1);
-    BRI_KILL_POINT("shared-destroyed");
-    atomic_store(&holder->state, BRI_HOLDER_FREE);
-    BRI_KILL_POINT("shared-ended");
-    bri_arena_free(arena, object);
-}
-
-/* One holder less; by the holder, or for a dead one. */
-static void leave(bri_arena *arena, bri_holder *holder)
-{
-    uint64_t object = atomic_load(&holder->object);
-    lock_lives(arena);
-    uint64_t life = atomic_load(bri_arena_life(arena, object));
-    bool mine = life >> HOLDER_BITS == atomic_load(&holder->generation) &&
-                (life & HOLDERS_MASK) != 0 && atomic_load(&holder->state) == BRI_HOLDER_HELD;
-    bool last = mine && (life & HOLDERS_MASK) == 1;
-    if (mine)
-        change(arena, object, life - 1, holder, last ? BRI_HOLDER_ENDING : BRI_HOLDER_FREE);
-    unlock_lives(arena);
-    if (last)
-        end_object(arena, holder, object);
-}
-
-static brood_status tell_class(bri_arena *arena, bri_owner dead, bri_holder *holder,
-                               bri_deadline deadline)
-{
-    uint64_t object = atomic_load(&holder->object);
-    uint64_t life = atomic_load(bri_arena_life(arena, object));
-    if (life >> HOLDER_BITS != atomic_load(&holder->generation))
-        return BROOD_OK;
-    uint32_t kind = atomic_load(&head_at(arena, object)->kind) % MAX_KINDS;
-    const bri_shared_class *class = atomic_load(&classes[kind]);
-    if (class == NULL || class->holder_died == NULL)
-        return BROOD_OK;
-    return class->holder_died(arena, body_at(arena, object), dead, holder, deadline);
-}
-
-/* False: the record has to stay for now. */
-static bool sweep_holder(bri_arena *arena, bri_owner dead, bri_holder *holder,
-                         bri_deadline deadline)
-{
-    if (atomic_load(&holder->state) == BRI_HOLDER_HELD) {
-        if (tell_class(arena, dead, holder, deadline) != BROOD_OK)
-            return false;
-        BRI_KILL_POINT("shared-sweep-told");
-        leave(arena, holder);
-    } else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING) {
-        end_object(arena, holder, atomic_load(&holder->object));
-    }
-    BRI_KILL_POINT("shared-sweep-left");
-    return true;
-}
-
-bool bri_shared_sweep(bri_arena *arena, bri_owner dead, bri_deadline deadline)
-{
-    _Atomic uint64_t *link = &bri_slot_at(arena, bri_owner_slot(dead))->holders;
-    uint64_t offset;
-    bool all = true;
-    /* A change that the dead one did not finish is undone before its records are read. */
-    lock_lives(arena);
-    unlock_lives(arena);
-    while ((offset = atomic_load(link)) != 0) {
-        bri_holder *holder = holder_at(arena, offset);
-        if (!sweep_holder(arena, dead, holder, deadline)) {
-            all = false;
-            link = &holder->next;
-            continue;
-        }
-        atomic_store(link, atomic_load(&holder->next));
-        BRI_KILL_POINT("shared-sweep-unlinked");
-        bri_arena_free(arena, offset);
-    }
-    return all;
-}
-
-/* ---- this process's side ---- */
 
 static size_t bucket_of(uint64_t offset, size_t n_buckets)
 {
@@ -260,13 +61,13 @@ static brood_status take_holder(bri_arena *arena, shared_table *table, bri_holde
 {
     uint64_t offset = table->free_holders;
     if (offset != 0) {
-        *holder = holder_at(arena, offset);
+        *holder = bri_holder_at(arena, offset);
         table->free_holders = atomic_load(&(*holder)->object);
         return BROOD_OK;
     }
     bri_slot *slot = bri_slot_at(arena, bri_owner_slot(arena->me));
     BROOD_TRY(bri_arena_alloc(arena, sizeof **holder, &offset));
-    *holder = holder_at(arena, offset);
+    *holder = bri_holder_at(arena, offset);
     atomic_store(&(*holder)->state, BRI_HOLDER_FREE);
     atomic_store(&(*holder)->next, atomic_load(&slot->holders));
     BRI_KILL_POINT("shared-holder");
@@ -308,7 +109,7 @@ static brood_status open_local(bri_arena *arena, bri_shared *object, uint64_t of
     object->offset = offset;
     object->generation = generation;
     object->holder = holder;
-    object->body = body_at(arena, offset);
+    object->body = bri_body_at(arena, offset);
     brood_status status = object->class->open == NULL ? BROOD_OK : object->class->open(object);
     if (status != BROOD_OK)
         object->body = NULL;
@@ -340,35 +141,6 @@ static void add_local(shared_table *table, bri_shared *object)
     table->n_objects++;
 }
 
-/* The record says "held" before the life begins: cut off in between, the sweep finds a life of
- * another generation and only the block stays unused. */
-static uint64_t begin_life(bri_arena *arena, uint64_t offset, bri_holder *holder)
-{
-    uint64_t generation = atomic_fetch_add(&arena->head->generation, 1) + 1;
-    atomic_store(&holder->object, offset);
-    atomic_store(&holder->generation, generation);
-    atomic_store(&holder->held, 0);
-    for (int i = 0; i < BRI_LOOSE; i++)
-        atomic_store(&holder->loose[i], 0);
-    BRI_KILL_POINT("shared-begin");
-    atomic_store(&holder->state, BRI_HOLDER_HELD);
-    BRI_KILL_POINT("shared-begin-held");
-    atomic_store(bri_arena_life(arena, offset), generation << HOLDER_BITS | 1);
-    BRI_KILL_POINT("shared-begin-life");
-    return generation;
-}
-
-static brood_status make_body(bri_arena *arena, const bri_shared_class *class, size_t size,
-                              uint64_t *offset)
-{
-    BROOD_TRY(bri_arena_alloc(arena, sizeof(shared_head) + size, offset));
-    shared_head *head = head_at(arena, *offset);
-    atomic_store(&head->size, size);
-    atomic_store(&head->kind, class->kind);
-    memset(head + 1, 0, size);
-    return BROOD_OK;
-}
-
 /* Under the table's lock. The body is filled when it has a holder already, so that what it takes is
  * not lost with this process. */
 static brood_status create_locked(bri_arena *arena, shared_table *table, bri_shared *object,
@@ -378,15 +150,15 @@ static brood_status create_locked(bri_arena *arena, shared_table *table, bri_sha
     uint64_t offset;
     BROOD_TRY(grow_table(table));
     BROOD_TRY(take_holder(arena, table, &holder));
-    brood_status status = make_body(arena, object->class, size, &offset);
+    brood_status status = bri_body_make(arena, object->class, size, &offset);
     if (status == BROOD_OK) {
-        uint64_t generation = begin_life(arena, offset, holder);
+        uint64_t generation = bri_life_begin(arena, offset, holder);
         if (fill != NULL)
-            status = fill(arena, body_at(arena, offset), context);
+            status = fill(arena, bri_body_at(arena, offset), context);
         if (status == BROOD_OK)
             status = open_local(arena, object, offset, generation, holder);
         if (status != BROOD_OK)
-            leave(arena, holder);
+            bri_life_leave(arena, holder);
     }
     if (status == BROOD_OK)
         add_local(table, object);
@@ -427,11 +199,11 @@ static brood_status attach_locked(bri_arena *arena, shared_table *table, bri_sha
     bri_holder *holder;
     BROOD_TRY(grow_table(table));
     BROOD_TRY(take_holder(arena, table, &holder));
-    brood_status status = join(arena, object->class, offset, generation, holder);
+    brood_status status = bri_life_join(arena, object->class, offset, generation, holder);
     if (status == BROOD_OK) {
         status = open_local(arena, object, offset, generation, holder);
         if (status != BROOD_OK)
-            leave(arena, holder);
+            bri_life_leave(arena, holder);
     }
     if (status == BROOD_OK)
         add_local(table, object);
@@ -495,7 +267,7 @@ void bri_shared_release(void *handle)
     forget_local(object);
     if (holder == NULL)
         return;
-    leave(arena, holder);
+    bri_life_leave(arena, holder);
     bri_mutex_lock(table->lock);
     put_holder_back(arena, table, holder);
     bri_mutex_unlock(table->lock);
@@ -525,11 +297,12 @@ static void take_over(bri_arena *arena, shared_table *table, bri_shared *object)
     bri_holder *holder;
     if (!was_usable || take_holder(arena, table, &holder) != BROOD_OK)
         return;
-    brood_status status = join(arena, object->class, object->offset, object->generation, holder);
+    brood_status status =
+        bri_life_join(arena, object->class, object->offset, object->generation, holder);
     if (status == BROOD_OK) {
         status = open_local(arena, object, object->offset, object->generation, holder);
         if (status != BROOD_OK)
-            leave(arena, holder);
+            bri_life_leave(arena, holder);
     }
     if (status != BROOD_OK) {
         object->holder = NULL;
@@ -540,8 +313,8 @@ static void take_over(bri_arena *arena, shared_table *table, bri_shared *object)
 void bri_shared_pass(const brood_value *value)
 {
     const char *name = brood_object_name(value);
-    for (int i = 0; i < MAX_KINDS; i++) {
-        const bri_shared_class *class = atomic_load(&classes[i]);
+    for (int i = 0; i < BRI_MAX_KINDS; i++) {
+        const bri_shared_class *class = bri_shared_class_of((uint32_t)i);
         bri_shared *object;
         if (class != NULL && strcmp(class->type.name, name) == 0 &&
             bri_shared_get(class, value, &object) == BROOD_OK)
