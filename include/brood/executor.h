@@ -111,9 +111,10 @@ BROOD_API brood_status brood_executor_shutdown(brood_executor *executor, int fla
  * Shuts the executor down, waits for tasks that have been submitted, and frees it. NULL is ignored.
  *
  * Errors:  none.
- * Blocks:  until all tasks have ended: cancel them first (BROOD_SHUTDOWN_CANCEL) if that may be
- * long. Threads: nobody else may be inside a call on the executor. Python:  the end of a with
- * block.
+ * Blocks:  until all tasks have ended: cancel them first (BROOD_SHUTDOWN_CANCEL) if that may take
+ *          long.
+ * Threads: nobody else may be inside a call on the executor.
+ * Python:  the end of a with block.
  */
 BROOD_API void brood_executor_destroy(brood_executor *executor);
 

@@ -92,8 +92,10 @@ typedef enum brood_cancel_how {
 } brood_cancel_how;
 
 /*
- * Cancels the task. With BROOD_CANCEL_QUEUED a task that runs gives BROOD_CANCEL_TOO_LATE. `answer`
- * may be NULL.
+ * Cancels the task. With BROOD_CANCEL_QUEUED a task that runs gives BROOD_CANCEL_TOO_LATE. One that
+ * waits for its next attempt is cancelled; one that was asked to stop is not tried again. Of a map
+ * the items that no worker has are taken back, with the others it is done as asked for, and the
+ * answer is BROOD_CANCEL_ASKED. `answer` may be NULL.
  *
  * Errors:  BROOD_EINVALID.
  * Blocks:  no.

@@ -14,6 +14,9 @@
  * item that contains it. A connection that is an argument is duplicated when it is submitted: close
  * it here if it was given away; its other end sees the end when the task has ended and the worker
  * has let it go.
+ *
+ * Every function gives BROOD_EINVALID for a pool, a function, or a place for its results that is
+ * NULL, unless it says that it may be.
  */
 #ifndef BROOD_POOL_H
 #define BROOD_POOL_H
@@ -61,13 +64,22 @@ typedef struct brood_pool_options {
  * Blocks:  until the workers are started, about a millisecond each.
  * Threads: safe.
  * Fork:    a forked child cannot use the pool; it may destroy its copy.
- * Python:  Pool(processes, initializer, initargs). Workers are not daemonic here.
+ *          BROOD_START_FORK copies the process as it is, so only threads of the program do it:
+ *          this call, and, for a worker that has died, whoever is inside a call that waits for
+ *          results of the pool or asks for its workers (map, apply, drain, join, pids, resize,
+ *          brood_imap_next; waiting for futures, there every 50 ms). While no thread is in one,
+ *          such a worker is not replaced, and a pool that has lost all of them runs nothing until
+ *          then: a program that only waits for callbacks should wait by brood_pool_drain. With the
+ *          other methods the library's own thread replaces workers at once.
+ * Python:  Pool(processes, initializer, initargs). Workers are not daemonic here. Python forks from
+ *          a thread of its own, with whatever locks other threads hold.
  */
 BROOD_API brood_status brood_pool_create(brood_pool **pool, const brood_pool_options *options);
 
 /* Told as tasks end: `done` items of `total` (SIZE_MAX when nobody knows yet). It grows to `total`,
- * by a task's items at once. On the thread that called map; for the asynchronous calls on that
- * which calls callbacks. It may call functions of the pool. */
+ * by a task's items at once. On the thread that called map or starmap, and then it may use the
+ * pool; for the asynchronous calls, and with a policy, on the thread that calls callbacks, and then
+ * it may do as much as they. */
 typedef void (*brood_pool_progress)(void *context, size_t done, size_t total);
 
 /* Gives the next item; BROOD_EEOF when there is none any more. Any other failure ends the iteration
@@ -76,7 +88,7 @@ typedef brood_status (*brood_generator)(void *context, brood_value *item);
 
 /* Told when a call has ended: with its result, borrowed, or with its failure, whose strings are
  * borrowed. On the one thread of the pool that does so, in this process. They may submit tasks, but
- * not wait for any of this pool (BROOD_ESTATE). */
+ * neither map nor wait for anything of this pool (BROOD_ESTATE). */
 typedef void (*brood_result_callback)(void *context, const brood_value *result);
 typedef void (*brood_failure_callback)(void *context, brood_status status,
                                        const brood_failure *failure);
@@ -128,7 +140,7 @@ typedef struct brood_apply_options {
  * Has a worker call the function with these arguments (a tuple or list, moved in; zero: none) and
  * waits for the result.
  *
- * Errors:  those of brood_future_take and brood_pool_apply_async.
+ * Errors:  those of brood_future_take and brood_pool_apply_async; BROOD_ESTATE in a callback of it.
  * Blocks:  until the task has ended.
  * Threads: safe.
  * Python:  Pool.apply(func, args, kwds).
@@ -143,7 +155,9 @@ BROOD_API brood_status brood_pool_apply(brood_pool *pool, brood_function functio
  *          BROOD_EBROKEN    as brood_pool_map.
  *          BROOD_ETYPE      args are no tuple or list, or kwargs no dict.
  *          BROOD_EINVALID   options out of range.
- *          BROOD_ENOTSUP    something among the arguments cannot travel.
+ *          BROOD_ENOTSUP    something among the arguments cannot travel (a pool); BROOD_ECLOSED a
+ *                           closed connection is among them; and whatever else keeps them from
+ *                           being written.
  *          BROOD_ENOTFOUND  the function is in no module.
  *          BROOD_ENOMEM.
  * Blocks:  no. Tasks that workers have no time for wait in this process's memory, without a bound.
@@ -160,13 +174,19 @@ BROOD_API brood_status brood_pool_apply_async(brood_pool *pool, brood_function f
  * fails; the failure of the first of them (by its place) is the map's.
  *
  * Errors:  BROOD_ETASK        an item failed: in its function, because it cannot be sent or read,
- * or because its function is not known to the workers; see brood_pool_failure. BROOD_EWORKERDIED
- * its worker died while it ran the item's task; the same. BROOD_ETIMEDOUT    tasks that no worker
- * has begun are taken back; the others' results are dropped. BROOD_ECANCELLED   the pool was
- * terminated meanwhile. BROOD_EBROKEN      too many workers died in a row; the message says how the
- * last one did. BROOD_ESTATE       the pool is closed, terminated, or inherited by fork.
+ *                             or because its function is not known to the workers; see
+ *                             brood_pool_failure.
+ *          BROOD_EWORKERDIED  its worker died while it ran the item's task; the same.
+ *          BROOD_ETIMEDOUT    tasks that no worker has begun are taken back; the others' results
+ *                             are dropped.
+ *          BROOD_ECANCELLED   the pool was terminated meanwhile, or interrupted.
+ *          BROOD_EBROKEN      too many workers died in a row; the message says how the last did.
+ *          BROOD_ESTATE       the pool is closed, terminated, or inherited by fork; or this is a
+ *                             callback of it.
  *          BROOD_ETYPE        the items are no list or tuple.
- *          BROOD_EINVALID, BROOD_ENOMEM, BROOD_ENOTFOUND (the function is in no module).
+ *          BROOD_EINVALID     options out of range.
+ *          BROOD_ENOTFOUND    the function is in no module.
+ *          BROOD_ENOMEM.
  * Blocks:  until all items are done, or the time is up.
  * Threads: safe; maps of several threads share the workers.
  * Python:  Pool.map. There a failing item keeps the rest of its chunk from being run.
@@ -266,7 +286,7 @@ BROOD_API brood_status brood_pool_failure(brood_pool *pool, brood_failure *failu
 
 /*
  * The workers' pids now: fills up to `room`, gives their full number in *n. Workers that have died
- * are replaced first.
+ * are replaced first (with BROOD_START_FORK not if this is a callback).
  *
  * Errors:  BROOD_ESTATE inherited by fork.
  * Blocks:  while workers are started.
@@ -278,8 +298,9 @@ BROOD_API brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t r
  * Has the pool keep that many workers from now on, 1 to options->max_workers. Those that are too
  * many end as soon as they have no task in hand.
  *
- * Errors:  BROOD_EINVALID; BROOD_ESTATE closed, terminated, broken or inherited by fork; those of
- *          brood_process_start: then there are as many as could be started, and more are tried.
+ * Errors:  BROOD_EINVALID out of range; BROOD_EBROKEN; BROOD_ESTATE closed, terminated or
+ *          inherited by fork, or a callback with BROOD_START_FORK; those of brood_process_start:
+ *          then there are as many as could be started, and more are tried.
  * Blocks:  until new workers are started, about a millisecond each.
  * Threads: safe.
  * Python:  none.
@@ -288,6 +309,7 @@ BROOD_API brood_status brood_pool_resize(brood_pool *pool, int workers);
 
 /*
  * Keeps workers from beginning tasks, and lets them again. Tasks that run go on; submitting works.
+ * A close does not end the pause: who joins a paused pool waits until it is resumed.
  *
  * Errors:  BROOD_ESTATE inherited by fork.
  * Blocks:  no.
@@ -367,8 +389,8 @@ BROOD_API brood_status brood_pool_close(brood_pool *pool);
 /*
  * Waits until all tasks and then all workers have ended.
  *
- * Errors:  BROOD_ESTATE the pool is neither closed nor terminated; BROOD_ETIMEDOUT, and it may be
- *          called again.
+ * Errors:  BROOD_ESTATE the pool is neither closed nor terminated, or inherited by fork, or this
+ *          is a callback of it; BROOD_ETIMEDOUT, and it may be called again.
  * Blocks:  yes.
  * Threads: safe.
  * Python:  Pool.join.

@@ -62,19 +62,6 @@ static uint32_t write_chunk(bri_round *round, bri_job *job, size_t most, size_t 
     return n;
 }
 
-/* Under the mutex: the slot's task is the job's. */
-static void enter_task(brood_pool *pool, bri_job *job, uint32_t index)
-{
-    bri_task *task = &pool->tasks[index];
-    task->job = job;
-    task->has_limit = job->shape.is_timed;
-    bri_task_put(pool, index);
-    pool->collector.n_limited += task->has_limit;
-    job->n_tasks++;
-    if (job->kind == BRI_JOB_CALL)
-        job->slot = index + 1;
-}
-
 typedef enum fed { FED_NOTHING, FED_TASK, FED_FULL } fed;
 
 /* One task of a call. */
@@ -99,7 +86,7 @@ static fed feed_call(bri_round *round, bri_job *job)
     job->frame = NULL;
     job->loan = 0;
     bri_job_unwait(job);
-    enter_task(pool, job, index);
+    bri_job_put_task(job, index);
     return FED_TASK;
 }
 
@@ -123,7 +110,7 @@ static fed feed_many(bri_round *round, bri_job *job)
         n == 0 ? BROOD_OK : bri_task_fill(pool, index, &round->scratch, &job->shape, first, n);
     bri_mutex_lock(pool->mutex);
     if (n != 0 && status == BROOD_OK) {
-        enter_task(pool, job, index);
+        bri_job_put_task(job, index);
         return FED_TASK;
     }
     bri_request_give_slot(pool, index);

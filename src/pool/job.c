@@ -160,22 +160,34 @@ void bri_task_put(brood_pool *pool, uint32_t index)
     collector->delayed = index + 1;
 }
 
+void bri_job_put_task(bri_job *job, uint32_t index)
+{
+    brood_pool *pool = job->pool;
+    bri_task *task = &pool->tasks[index];
+    task->job = job;
+    task->has_limit = job->shape.is_timed;
+    bri_task_put(pool, index);
+    pool->collector.n_limited += task->has_limit;
+    job->n_tasks++;
+    if (job->kind == BRI_JOB_CALL)
+        job->slot = index + 1;
+}
+
 /* ---- the end ---- */
 
-static brood_status make_list(bri_job *job, brood_value *list)
+brood_status bri_results_take(brood_value *results, size_t n, brood_value *list)
 {
-    *list = brood_list();
-    if (brood_value_kind(list) == BROOD_INVALID)
+    brood_value made = brood_list();
+    if (brood_value_kind(&made) == BROOD_INVALID)
         return brood_last_error()->status;
-    for (size_t i = 0; i < job->n; i++) {
-        brood_value result = job->results[i];
-        job->results[i] = (brood_value){0};
-        brood_status status = brood_append(list, result);
+    for (size_t i = 0; i < n; i++) {
+        brood_status status = brood_append(&made, brood_value_take(&results[i]));
         if (status != BROOD_OK) {
-            brood_value_clear(list);
+            brood_value_clear(&made);
             return status;
         }
     }
+    *list = made;
     return BROOD_OK;
 }
 
@@ -192,7 +204,7 @@ void bri_job_settle(bri_job *job, brood_status status)
     if (status == BROOD_OK && job->failed)
         status = job->status;
     else if (status == BROOD_OK && job->kind == BRI_JOB_MAP)
-        status = make_list(job, &future->value);
+        status = bri_results_take(job->results, job->n, &future->value);
     if (status != BROOD_OK) {
         brood_value_clear(&future->value);
         if (message != NULL)

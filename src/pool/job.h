@@ -94,6 +94,10 @@ void bri_job_settle(bri_job *job, brood_status status);
 void bri_job_tell(bri_job *job);
 /* Under the mutex: the slot's task is ready, or as soon as the ring has room. */
 void bri_task_put(brood_pool *pool, uint32_t index);
+/* Under the mutex: a slot that was filled is the job's, and ready. */
+void bri_job_put_task(bri_job *job, uint32_t index);
+/* Moves results into a list; on failure some of them are still where they were. */
+brood_status bri_results_take(brood_value *results, size_t n, brood_value *list);
 
 /* ---- collector.c ---- */
 

@@ -299,25 +299,6 @@ static brood_status report_failure(map_run *run)
                     last_failure.kind, last_failure.message);
 }
 
-/* The results as a list. On failure what is left of them is still in the array. */
-static brood_status make_list(map_run *run, brood_value *results)
-{
-    brood_value list = brood_list();
-    if (brood_value_kind(&list) == BROOD_INVALID)
-        return brood_last_error()->status;
-    for (size_t i = 0; i < run->n; i++) {
-        brood_value result = run->results[i];
-        run->results[i] = (brood_value){0};
-        brood_status status = brood_append(&list, result);
-        if (status != BROOD_OK) {
-            brood_value_clear(&list);
-            return status;
-        }
-    }
-    *results = list;
-    return BROOD_OK;
-}
-
 static brood_status map(map_run *run, brood_value *results)
 {
     run->n = brood_value_length(&run->items);
@@ -330,7 +311,8 @@ static brood_status map(map_run *run, brood_value *results)
         return BROOD_ENOMEM;
     brood_status status = run_request(run);
     if (status == BROOD_OK)
-        status = run->failed ? report_failure(run) : make_list(run, results);
+        status =
+            run->failed ? report_failure(run) : bri_results_take(run->results, run->n, results);
     bri_outcome_clear(&run->failure);
     for (size_t i = 0; i < run->n; i++)
         brood_value_clear(&run->results[i]);
@@ -350,9 +332,6 @@ static brood_status map_by_collector(map_run *run, const char *what, brood_value
     brood_future *future;
     run->options.callback = NULL;
     run->options.error_callback = NULL;
-    if (bri_collector_is_me(run->pool))
-        return bri_fail(BROOD_ESTATE, "could not %s: a callback of the pool cannot wait for it",
-                        what);
     BROOD_TRY(bri_map_submit(run->pool, run->code, &run->items, &run->options, run->shape.style,
                              what, &future));
     brood_ms timeout = run->options.timeout == 0 ? BROOD_FOREVER : run->options.timeout;
@@ -379,6 +358,9 @@ static brood_status check_and_map(map_run *run, const char *what, brood_value *r
         return bri_fail(BROOD_EINVALID, "could not %s: %s is NULL", what,
                         run->code == NULL ? "the function" : "where the results go");
     BROOD_TRY(bri_policy_check(&run->options.policy, what));
+    if (bri_collector_is_me(run->pool))
+        return bri_fail(BROOD_ESTATE, "could not %s: a callback of the pool cannot wait for it",
+                        what);
     run->shape.level = BRI_LEVEL_NORMAL;
     if (!is_plain(&run->options.policy))
         return map_by_collector(run, what, results);

@@ -196,6 +196,8 @@ static brood_status check_options(const brood_pool_options *options)
         options->max_idle < 0 || options->memory_limit < 0)
         return bri_fail(BROOD_EINVALID,
                         "could not make a pool: a limit of its workers is negative");
+    if (options->restart_window < 0)
+        return bri_fail(BROOD_EINVALID, "could not make a pool: its restart window is negative");
     if (options->max_restarts > BRI_RESTARTS_MOST)
         return bri_fail(BROOD_EINVALID, "could not make a pool with %d restarts: %d is the most",
                         options->max_restarts, BRI_RESTARTS_MOST);
@@ -424,10 +426,13 @@ brood_status brood_pool_join(brood_pool *pool, brood_ms timeout)
 brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t room, size_t *n)
 {
     BROOD_TRY(bri_pool_check(pool, "list a pool's workers"));
+    if (n == NULL || (pids == NULL && room != 0))
+        return bri_fail(BROOD_EINVALID, "could not list a pool's workers: where they go is NULL");
     bri_deadline when;
     size_t count = 0;
     bri_mutex_lock(pool->mutex);
-    bri_pool_attend(pool, &when);
+    if (!pool->forks || !bri_collector_is_me(pool))
+        bri_pool_attend(pool, &when);
     for (uint32_t i = 0; i < pool->n_seats_ever; i++)
         if (pool->seats[i].process != NULL) {
             if (count < room)

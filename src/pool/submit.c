@@ -28,6 +28,20 @@ size_t bri_chunk_of(const brood_pool *pool, size_t n, const brood_map_options *o
     return chunk == 0 ? 1 : chunk < UINT32_MAX ? chunk : UINT32_MAX;
 }
 
+/* The end of a submission: if it went well the job is the pool's, and the caller gets the future,
+ * if he wants it. */
+static brood_status conclude(bri_job *job, brood_future *made, brood_status status,
+                             brood_future **future)
+{
+    if (status != BROOD_OK)
+        bri_job_release(job);
+    if (status == BROOD_OK && future != NULL)
+        *future = made;
+    else
+        brood_future_destroy(made);
+    return status;
+}
+
 /* ---- many tasks ---- */
 
 brood_status bri_job_submit(bri_job *job, brood_function function, const char *what)
@@ -80,13 +94,7 @@ brood_status bri_map_submit(brood_pool *pool, brood_function function, brood_val
     bri_future_retain(made);
     if (status == BROOD_OK)
         status = bri_job_submit(job, function, what);
-    if (status != BROOD_OK)
-        bri_job_release(job);
-    if (status == BROOD_OK && future != NULL)
-        *future = made;
-    else
-        brood_future_destroy(made);
-    return status;
+    return conclude(job, made, status, future);
 }
 
 brood_status brood_pool_map_async(brood_pool *pool, brood_function function, brood_value items,
@@ -165,13 +173,8 @@ static bool put_at_once(bri_job *job, bri_payload *frame)
         bri_request_give_slot(pool, index);
         return false;
     }
-    bri_task *task = &pool->tasks[index];
-    task->job = job;
-    task->has_limit = job->shape.is_timed;
-    bri_task_put(pool, index);
-    pool->collector.n_limited += task->has_limit;
-    job->n_tasks++;
-    job->slot = index + 1;
+    const bri_task *task = &pool->tasks[index];
+    bri_job_put_task(job, index);
     bri_tasks_ring(pool->table, 1);
     if (task->has_limit || task->is_delayed || pool->supervisor.n_resting > 0)
         bri_collector_nudge(pool);
@@ -232,13 +235,7 @@ static brood_status apply(brood_pool *pool, brood_function function, brood_value
     else
         status = submit_call(job, function, &frame);
     bri_payload_fini(&frame);
-    if (status != BROOD_OK)
-        bri_job_release(job);
-    if (status == BROOD_OK && future != NULL)
-        *future = made;
-    else
-        brood_future_destroy(made);
-    return status;
+    return conclude(job, made, status, future);
 }
 
 brood_status brood_pool_apply_async(brood_pool *pool, brood_function function, brood_value args,

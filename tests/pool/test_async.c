@@ -314,6 +314,10 @@ static void submit_more(void *context, const brood_value *value)
         self->nested = brood_pool_apply_async(self->pool, subtract,
                                               brood_pack("(ll)", n, (int64_t)-1), &options, NULL);
     self->waited = brood_pool_apply(self->pool, square, brood_pack("(i)", 1), NULL, &result);
+    if (self->waited == BROOD_ESTATE)
+        self->waited = brood_pool_map(self->pool, square, brood_pack("[i]", 1), NULL, &result);
+    if (self->waited == BROOD_ESTATE)
+        self->waited = brood_pool_drain(self->pool, HANG);
 }
 
 static void test_a_callback_may_submit_but_not_wait(void **state)

@@ -78,6 +78,8 @@ static void test_impossible_options_are_refused(void **state)
     bt_message_has("could not make a pool of 100000 workers");
     bt_fails(brood_pool_create(&pool, &(brood_pool_options){.max_restarts = 100000}),
              BROOD_EINVALID);
+    bt_fails(brood_pool_create(&pool, &(brood_pool_options){.restart_window = -1}), BROOD_EINVALID);
+    bt_fails(brood_pool_create(&pool, &(brood_pool_options){.max_age = -1}), BROOD_EINVALID);
     bt_fails(brood_pool_create(&pool, &(brood_pool_options){.initargs = brood_int(1)}),
              BROOD_ETYPE);
     bt_fails(brood_pool_create(&pool, &(brood_pool_options){.method = (brood_start_method)77}),
