@@ -56,10 +56,19 @@ static DWORD get_device(HANDLE *out)
 /* The driver knows sockets without the layers that other programs may have put above them. */
 static SOCKET base_socket(SOCKET socket)
 {
+    /* Some layers keep the first from being asked; what they answer to the second may be another
+     * layer's, and is asked again. */
     SOCKET base;
     DWORD size;
-    if (WSAIoctl(socket, SIO_BASE_HANDLE, NULL, 0, &base, sizeof base, &size, NULL, NULL) == 0)
-        return base;
+    for (int layers = 0; layers < 8; layers++) {
+        if (WSAIoctl(socket, SIO_BASE_HANDLE, NULL, 0, &base, sizeof base, &size, NULL, NULL) == 0)
+            return base;
+        if (WSAIoctl(socket, SIO_BSP_HANDLE_POLL, NULL, 0, &base, sizeof base, &size, NULL, NULL) !=
+                0 ||
+            base == socket)
+            break;
+        socket = base;
+    }
     return socket;
 }
 

@@ -38,11 +38,13 @@ static brood_status put_program(bri_buffer *line, const wchar_t *name, const cha
 /*
  * The rule for the others: backslashes mean themselves unless a quote follows them; before a quote
  * each is doubled, and one more makes the quote a plain character. Blanks count as separators
- * outside quotes; so do line feeds for some programs.
+ * outside quotes; so do line feeds for some programs. "*" and "?" are quoted because programs that
+ * are linked with setargv.obj, or that mingw-w64 made, replace them by names of files unless they
+ * are (Microsoft: "Customize C++ command-line processing").
  */
 static brood_status put_argument(bri_buffer *line, const wchar_t *text)
 {
-    bool quoted = *text == L'\0' || wcspbrk(text, L" \t\n\v\r\f\"") != NULL;
+    bool quoted = *text == L'\0' || wcspbrk(text, L" \t\n\v\r\f\"*?") != NULL;
     BROOD_TRY(put(line, L' '));
     if (!quoted)
         return bri_buffer_append(line, text, wcslen(text) * sizeof *text);

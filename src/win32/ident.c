@@ -82,16 +82,19 @@ static int count_bits(ULONG_PTR mask)
     return n;
 }
 
-/* Processors of the affinity mask or, when the threads are spread over groups, of all groups that
- * the process has. */
+/* Processors of the affinity mask or, where the process has several groups, of all of them. The
+ * mask is of one group of at most 64: 0 for both when threads are in several, and on Windows 11,
+ * where that is the default, the group that the process began in ("Processor Groups"). */
 static int affinity_cpus(void)
 {
     DWORD_PTR process_mask = 0, system_mask = 0;
-    if (GetProcessAffinityMask(GetCurrentProcess(), &process_mask, &system_mask) &&
-        process_mask != 0)
-        return count_bits(process_mask);
     USHORT groups[64], n_groups = 64;
     if (!GetProcessGroupAffinity(GetCurrentProcess(), &n_groups, groups))
+        n_groups = 0;
+    if (GetProcessAffinityMask(GetCurrentProcess(), &process_mask, &system_mask) &&
+        process_mask != 0 && (n_groups < 2 || process_mask != system_mask))
+        return count_bits(process_mask);
+    if (n_groups == 0)
         return (int)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
     int n = 0;
     for (USHORT i = 0; i < n_groups; i++)

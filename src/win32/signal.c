@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/memory.h"
 #include "win32/win32.h"
@@ -88,8 +89,6 @@ static brood_status start(interrupts **out, brp_interrupt_handler handler, void 
         status = brp_fail(bri_w32_error(), "could not create a semaphore for console events");
     if (status == BROOD_OK)
         status = bri_w32_thread_start(&self->thread, hand_on, self);
-    if (status == BROOD_OK && !SetConsoleCtrlHandler(on_console_event, TRUE))
-        status = brp_fail(bri_w32_error(), "could not take over Ctrl-C");
     if (status != BROOD_OK) {
         end(self);
         return status;
@@ -98,15 +97,34 @@ static brood_status start(interrupts **out, brp_interrupt_handler handler, void 
     return BROOD_OK;
 }
 
+/* Adds the handler to the program's list, from which it is never taken: whoever changes the list
+ * waits while a handler runs, and ours waits for the process to end after a closing event. While
+ * nothing is taken over it passes every event on. It is added anew each time, because AllocConsole
+ * and FreeConsole empty the list. The code stays loaded as long as the list may name it. */
+static brood_status add_to_list(void)
+{
+    HMODULE module;
+    SetConsoleCtrlHandler(on_console_event, FALSE);
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                            (LPCWSTR)(uintptr_t)on_console_event, &module) ||
+        !SetConsoleCtrlHandler(on_console_event, TRUE))
+        return brp_fail(bri_w32_error(), "could not take over Ctrl-C");
+    return BROOD_OK;
+}
+
 brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context)
 {
-    brood_status status;
-    AcquireSRWLockExclusive(&lock);
-    if (taken != NULL)
+    interrupts *made = NULL;
+    BROOD_TRY(start(&made, handler, context));
+    brood_status status = add_to_list();
+    AcquireSRWLockExclusive(&lock); /* not before: handlers that run wait for it */
+    if (status == BROOD_OK && taken != NULL)
         status = bri_fail(BROOD_ESTATE, "could not take over Ctrl-C: it is taken over already");
-    else
-        status = start(&taken, handler, context);
+    if (status == BROOD_OK)
+        taken = made;
     ReleaseSRWLockExclusive(&lock);
+    if (status != BROOD_OK)
+        end(made);
     return status;
 }
 
@@ -116,10 +134,8 @@ void brp_interrupt_give_back(void)
     interrupts *self = taken;
     taken = NULL;
     ReleaseSRWLockExclusive(&lock);
-    if (self == NULL)
-        return;
-    SetConsoleCtrlHandler(on_console_event, FALSE);
-    end(self);
+    if (self != NULL)
+        end(self);
 }
 
 /*

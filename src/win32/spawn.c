@@ -206,6 +206,9 @@ static brood_status find_directory(start *self)
     if ((attributes & FILE_ATTRIBUTE_DIRECTORY) == 0)
         return brp_fail(ERROR_DIRECTORY, "could not start \"%s\" in \"%s\"", self->shown,
                         directory);
+    /* A current directory has at most 258 units, and no prefix ("Maximum Path Length Limitation").
+     */
+    bri_w32_shorten(&self->directory, false);
     return BROOD_OK;
 }
 

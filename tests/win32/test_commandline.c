@@ -66,6 +66,16 @@ static const char *const hard[] = {"C:\\Program Files\\x y.exe",
                                    "@file",
                                    NULL};
 
+/* Programs that replace patterns by names of files leave quoted ones alone. */
+static void test_patterns_are_quoted(void **state)
+{
+    (void)state;
+    wchar_t *line;
+    expect_ok(bri_w32_command_line((const char *const[]){"x", "*.c", "a?b", "plain", NULL}, &line));
+    assert_int_equal(wcscmp(line, L"\"x\" \"*.c\" \"a?b\" plain"), 0);
+    bri_free(line);
+}
+
 static void test_hard_cases_survive(void **state)
 {
     (void)state;
@@ -176,6 +186,7 @@ int main(void)
     if (getenv("BROOD_TEST_ROLE") != NULL)
         return send_arguments();
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_patterns_are_quoted),
         cmocka_unit_test(test_hard_cases_survive),
         cmocka_unit_test(test_all_short_arguments_survive),
         cmocka_unit_test(test_argv0_is_taken_as_it_is),
