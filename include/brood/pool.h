@@ -9,6 +9,13 @@
  * not daemonic), but they cannot use the pool that runs them: a pool does not travel, and the
  * pointer that a forked worker inherits is refused with BROOD_ESTATE instead of waiting for ever.
  *
+ * Large data need not be copied: a brood_array (brood/array.h) in arguments or results stays where
+ * it is in the memory that all processes share, and only a reference to it travels. The task holds
+ * every lock, queue and array in its arguments until it has ended, and every one in its result
+ * until the caller has it. So whoever makes one may let go of it at once: the submitter behind
+ * brood_pool_apply_async, the worker behind brood_call_return. The last one that has it frees it;
+ * what a killed worker had is freed for it.
+ *
  * Arguments and results may be any values, brood locks, queues, connections, and sockets and open
  * files (brood/socket.h) among them. What is tied to one process (a pool) is refused, and fails the
  * item that contains it. A connection that is an argument is duplicated when it is submitted: close

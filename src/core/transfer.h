@@ -25,6 +25,9 @@ struct bri_transfer {
                   by each attempt of a task; else it is lent to the first who borrows it */
     uint64_t
         loan; /* writing, with `keeps`: 0, or which loan it is: made with the first thing lent */
+    /* Writing: is told of each object of the arena that the message refers to; NULL: nobody. */
+    brood_status (*refers)(struct bri_transfer *transfer, void *object);
+    void *context; /* of `refers` */
     size_t n;
     brp_handle handles[BRI_TRANSFER_MAX]; /* writing: borrowed from the objects; reading: owned
                                              until taken */

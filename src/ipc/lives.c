@@ -208,6 +208,43 @@ bool bri_shared_sweep(bri_arena *arena, bri_owner dead, bri_deadline deadline)
     return all;
 }
 
+/* ---- holds of messages ---- */
+
+brood_status bri_shared_hold(bri_arena *arena, _Atomic uint64_t *chain, const bri_shared *object)
+{
+    uint64_t offset;
+    BROOD_TRY(bri_shared_check(object, "send an object"));
+    BROOD_TRY(bri_arena_alloc(arena, sizeof(bri_holder), &offset));
+    bri_holder *holder = bri_holder_at(arena, offset);
+    atomic_store(&holder->state, BRI_HOLDER_FREE);
+    atomic_store(&holder->next, atomic_load(chain));
+    BRI_KILL_POINT("shared-hold");
+    atomic_store(chain, offset);
+    BRI_KILL_POINT("shared-hold-linked");
+    return bri_life_join(arena, object->class, object->offset, object->generation, holder);
+}
+
+void bri_shared_drop_holds(bri_arena *arena, _Atomic uint64_t *chain)
+{
+    uint64_t offset;
+    if (atomic_load(chain) == 0)
+        return;
+    /* A change that a dead one did not finish is undone before its record is read. */
+    lock_lives(arena);
+    unlock_lives(arena);
+    while ((offset = atomic_load(chain)) != 0) {
+        bri_holder *holder = bri_holder_at(arena, offset);
+        if (atomic_load(&holder->state) == BRI_HOLDER_HELD)
+            bri_life_leave(arena, holder);
+        else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING)
+            end_object(arena, holder, atomic_load(&holder->object));
+        BRI_KILL_POINT("shared-hold-left");
+        atomic_store(chain, atomic_load(&holder->next));
+        BRI_KILL_POINT("shared-hold-unlinked");
+        bri_arena_free(arena, offset);
+    }
+}
+
 /* The record says "held" before the life begins: cut off in between, the sweep finds a life of
  * another generation and only the block stays unused. */
 uint64_t bri_life_begin(bri_arena *arena, uint64_t offset, bri_holder *holder)

@@ -380,7 +380,8 @@ brood_status bri_shared_get(const bri_shared_class *class, const brood_value *va
 brood_status bri_shared_reduce(void *handle, bri_transfer *transfer, brood_value *arguments)
 {
     const bri_shared *object = handle;
-    (void)transfer; /* the arena is there for every way that a transfer can go */
+    if (transfer != NULL && transfer->refers != NULL)
+        BROOD_TRY(transfer->refers(transfer, handle));
     brood_value tuple = brood_pack("(uu)", object->offset, object->generation);
     if (tuple.kind == BROOD_INVALID)
         return bri_fail_invalid(&tuple);

@@ -7,8 +7,9 @@
  * ends with its last holder.
  *
  * A reference in flight holds nothing: the sender has to keep the object until the receiver has it
- * (a process's arguments are kept by the process object until the child has said hello). Attaching
- * one that has ended is BROOD_ECLOSED.
+ * (a process's arguments are kept by the process object until the child has said hello; those of a
+ * pool's task, and its results, by the task: bri_shared_hold). Attaching one that has ended is
+ * BROOD_ECLOSED.
  */
 #ifndef BRI_SHARED_H
 #define BRI_SHARED_H
@@ -106,6 +107,16 @@ brood_status bri_shared_get(const bri_shared_class *class, const brood_value *va
 brood_status bri_shared_reduce(void *object, bri_transfer *transfer, brood_value *arguments);
 brood_status bri_shared_rebuild(const bri_shared_class *class, const brood_value *arguments,
                                 bri_transfer *transfer, void **object);
+
+/*
+ * References that lie in the arena, in a message that may wait for long, hold their objects by a
+ * chain: records of holders that belong to no process but to the message. `chain` is the word that
+ * the message keeps for it, 0 at first; one process at a time uses it. bri_shared_hold adds an
+ * object that the caller has; cut off, it has added it or not. bri_shared_drop_holds lets all go,
+ * whoever made them; cut off, it is done again.
+ */
+brood_status bri_shared_hold(bri_arena *arena, _Atomic uint64_t *chain, const bri_shared *object);
+void bri_shared_drop_holds(bri_arena *arena, _Atomic uint64_t *chain);
 
 /* In the child of a fork, before its hooks: the value is, or is in, an argument of it. */
 void bri_shared_pass(const brood_value *object);

@@ -71,7 +71,8 @@ static fed feed_call(bri_round *round, bri_job *job)
     uint32_t index;
     if (!bri_request_take_slot(pool, &pool->collector.request, &index))
         return FED_FULL;
-    bri_payload frame = {.tail = job->frame, .tail_size = job->size, .loan = job->loan};
+    bri_payload frame = {
+        .tail = job->frame, .tail_size = job->size, .loan = job->loan, .refers = job->refers};
     if (bri_task_fill(pool, index, &frame, &job->shape, 0, 1) != BROOD_OK) {
         bri_request_give_slot(pool, index);
         if (pool->collector.request.n_slots > 0)
@@ -85,6 +86,7 @@ static fed feed_call(bri_round *round, bri_job *job)
     bri_free(job->frame);
     job->frame = NULL;
     job->loan = 0;
+    bri_references_clear(&job->refers);
     bri_job_unwait(job);
     bri_job_put_task(job, index);
     return FED_TASK;

@@ -36,6 +36,7 @@ void bri_job_release(bri_job *job)
     brood_future_destroy(job->future);
     bri_imap_release(job->iterator);
     bri_free(job->frame);
+    bri_references_clear(&job->refers);
     bri_loan_end(job->loan);
     brood_value_clear(&job->items);
     brood_value_clear(&job->held);

@@ -41,8 +41,9 @@ struct bri_job {
     uint32_t slot;
     void *frame; /* its arguments while it waits */
     size_t size;
-    uint64_t loan;    /* of what is lent with them */
-    bool is_given_up; /* cancelled while its result was read: it is not tried again */
+    uint64_t loan;     /* of what is lent with them */
+    bri_buffer refers; /* objects that the frame names, a use of each */
+    bool is_given_up;  /* cancelled while its result was read: it is not tried again */
 
     /* many tasks; the collector's */
     brood_value items;

@@ -23,6 +23,7 @@ static bri_pickle_options options_for(struct bri_transfer *transfer)
     transfer->way = BRI_TRANSFER_TASK;
     transfer->keeps = false;
     transfer->loan = 0;
+    transfer->refers = NULL;
     transfer->n = 0;
     return (bri_pickle_options){.transfer = transfer, .find_class = bri_class_find};
 }
@@ -34,6 +35,37 @@ static uint64_t head_of(int kind, size_t size)
 
 /* ---- writing ---- */
 
+/* Keeps an object that the frame names. */
+static brood_status note_object(struct bri_transfer *transfer, void *object)
+{
+    bri_buffer *references = transfer->context;
+    BROOD_TRY(bri_buffer_append(references, &object, sizeof object));
+    brood_status status = bri_shared_retain(object);
+    if (status != BROOD_OK)
+        references->length -= sizeof object;
+    return status;
+}
+
+void bri_references_clear(bri_buffer *references)
+{
+    for (size_t at = 0; at < references->length; at += sizeof(void *)) {
+        void *object;
+        memcpy(&object, references->data + at, sizeof object);
+        bri_shared_release(object);
+    }
+    bri_buffer_fini(references);
+}
+
+brood_status bri_payload_hold(const bri_payload *frame, bri_arena *arena, _Atomic uint64_t *chain)
+{
+    for (size_t at = 0; at < frame->refers.length; at += sizeof(void *)) {
+        bri_shared *object;
+        memcpy(&object, frame->refers.data + at, sizeof object);
+        BROOD_TRY(bri_shared_hold(arena, chain, object));
+    }
+    return BROOD_OK;
+}
+
 static brood_status append_pickle(bri_payload *frame, int kind, const brood_value *value)
 {
     bri_buffer *bytes = &frame->bytes;
@@ -44,6 +76,8 @@ static brood_status append_pickle(bri_payload *frame, int kind, const brood_valu
     bri_pickle_options options = options_for(&transfer);
     transfer.keeps = frame->lends;
     transfer.loan = frame->loan;
+    transfer.refers = note_object;
+    transfer.context = &frame->refers;
     brood_status status = bri_pickle_write(value, &options, bytes);
     frame->loan = transfer.loan;
     if (status != BROOD_OK) {
@@ -168,6 +202,8 @@ void bri_payload_reset(bri_payload *frame)
     brood_value_clear(&frame->kept);
     bri_loan_end(frame->loan);
     frame->loan = 0;
+    if (frame->refers.length != 0)
+        bri_references_clear(&frame->refers);
     if (frame->bytes.capacity > KEPT)
         bri_buffer_fini(&frame->bytes);
     bri_buffer_reset(&frame->bytes);
@@ -177,6 +213,7 @@ void bri_payload_fini(bri_payload *frame)
 {
     bri_payload_reset(frame);
     bri_buffer_fini(&frame->bytes);
+    bri_buffer_fini(&frame->refers);
 }
 
 /* ---- reading ---- */

@@ -10,6 +10,7 @@
 #define BRI_PAYLOAD_H
 
 #include "base/buffer.h"
+#include "ipc/shared.h"
 #include "proc/call.h"
 
 typedef enum bri_item_kind {
@@ -25,10 +26,11 @@ typedef struct bri_payload {
     /* Behind the bytes: many bytes of the last entry, which are not copied before the frame is. */
     const void *tail;
     size_t tail_size;
-    brood_value kept; /* what the tail belongs to, when the frame has to keep it */
-    bool lends;       /* set by who makes the frame of arguments: handles in it are lent until the
-                         loan is ended */
-    uint64_t loan;    /* 0: nothing is */
+    brood_value kept;  /* what the tail belongs to, when the frame has to keep it */
+    bool lends;        /* set by who makes the frame of arguments: handles in it are lent until the
+                          loan is ended */
+    uint64_t loan;     /* 0: nothing is */
+    bri_buffer refers; /* bri_shared *: the arena's objects that are named in it, a use of each */
 } bri_payload;
 
 static inline size_t bri_payload_size(const bri_payload *frame)
@@ -46,6 +48,13 @@ brood_status bri_payload_append_outcome(bri_payload *frame, bri_outcome *outcome
 
 /* Copies it to `to`, which has room for its size. */
 void bri_payload_copy(const bri_payload *frame, void *to);
+
+/* Has the objects that it names held by a slot's chain (ipc/shared.h), which is the slot's also on
+ * failure. BROOD_ENOMEM. */
+brood_status bri_payload_hold(const bri_payload *frame, bri_arena *arena, _Atomic uint64_t *chain);
+
+/* Gives the uses of objects in such a list back. */
+void bri_references_clear(bri_buffer *references);
 
 /* Empties it; memory is kept for the next one, if it is not much. */
 void bri_payload_reset(bri_payload *frame);

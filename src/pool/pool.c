@@ -36,6 +36,7 @@ static void destroy_table(bri_arena *arena, void *body)
         bri_task_slot *slot = bri_tasks_slot(table, i);
         bri_arena_free(arena, atomic_exchange(&slot->arguments, 0));
         bri_arena_free(arena, atomic_exchange(&slot->result, 0));
+        bri_shared_drop_holds(arena, bri_tasks_holds(table, i));
     }
     uint64_t record;
     while ((record = atomic_load(&table->functions)) != 0) {

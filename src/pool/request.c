@@ -88,6 +88,9 @@ void bri_request_give_slot(brood_pool *pool, uint32_t index)
         bri_arena_free(pool->arena, atomic_exchange(&slot->arguments, 0));
     if (atomic_load_explicit(&slot->result, memory_order_relaxed) != 0)
         bri_arena_free(pool->arena, atomic_exchange(&slot->result, 0));
+    _Atomic uint64_t *holds = bri_tasks_holds(pool->table, index);
+    if (atomic_load_explicit(holds, memory_order_relaxed) != 0)
+        bri_shared_drop_holds(pool->arena, holds);
     bri_loan_end(task->loan);
     task->loan = 0;
     if (task->request != NULL) {

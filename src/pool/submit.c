@@ -190,6 +190,8 @@ static brood_status keep_frame(bri_job *job, bri_payload *frame)
     bri_payload_copy(frame, job->frame);
     job->loan = frame->loan;
     frame->loan = 0;
+    job->refers = frame->refers;
+    frame->refers = (bri_buffer){0};
     return BROOD_OK;
 }
 

@@ -27,7 +27,8 @@ size_t bri_tasks_size(uint32_t n_workers)
 {
     uint32_t n = slots_for(n_workers);
     return round_up(sizeof(bri_task_table) + n_workers * sizeof(bri_worker_record)) +
-           BRI_TASK_LEVELS * 2 * n * sizeof(uint32_t) + n * sizeof(bri_task_slot);
+           BRI_TASK_LEVELS * 2 * n * sizeof(uint32_t) +
+           n * (sizeof(bri_task_slot) + sizeof(uint64_t));
 }
 
 void bri_tasks_init(bri_task_table *table, uint32_t n_workers)
@@ -46,6 +47,12 @@ void bri_tasks_init(bri_task_table *table, uint32_t n_workers)
 bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index)
 {
     return (bri_task_slot *)(void *)((unsigned char *)table + table->slots_at) + index;
+}
+
+/* They stand behind the slots: few tasks need them. */
+_Atomic uint64_t *bri_tasks_holds(bri_task_table *table, uint32_t index)
+{
+    return (_Atomic uint64_t *)(void *)bri_tasks_slot(table, table->n_slots) + index;
 }
 
 /* An entry of a ring. */

@@ -151,6 +151,10 @@ size_t bri_tasks_size(uint32_t n_workers);
 void bri_tasks_init(bri_task_table *table, uint32_t n_workers);
 
 bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index);
+
+/* The chain by which a task's arguments and results hold the arena's objects that they name
+ * (bri_shared_hold). Whose the slot is uses it; the parent lets all go with the slot. */
+_Atomic uint64_t *bri_tasks_holds(bri_task_table *table, uint32_t index);
 static inline uint32_t bri_task_state(uint32_t tag, bri_worker_number worker)
 {
     return worker << 4 | tag;

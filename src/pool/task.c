@@ -3,19 +3,37 @@
 
 #include "pool/pool.h"
 
+/* The arguments into the slot, or a block, with a hold of each object that they name. */
+static brood_status store_arguments(brood_pool *pool, uint32_t index, const bri_payload *frame,
+                                    bool in_block)
+{
+    bri_task_slot *slot = bri_tasks_slot(pool->table, index);
+    size_t size = bri_payload_size(frame);
+    void *to = slot->bytes;
+    brood_status status = BROOD_OK;
+    if (frame->refers.length != 0)
+        status = bri_payload_hold(frame, pool->arena, bri_tasks_holds(pool->table, index));
+    if (status == BROOD_OK && (size > BRI_SLOT_INLINE || in_block)) {
+        uint64_t block;
+        status = bri_arena_alloc(pool->arena, size, &block);
+        if (status == BROOD_OK) {
+            atomic_store_explicit(&slot->arguments, block, memory_order_relaxed);
+            to = bri_arena_at(pool->arena, block);
+        }
+    }
+    if (status == BROOD_OK)
+        bri_payload_copy(frame, to);
+    else
+        bri_shared_drop_holds(pool->arena, bri_tasks_holds(pool->table, index));
+    return status;
+}
+
 brood_status bri_task_fill(brood_pool *pool, uint32_t index, bri_payload *frame,
                            const bri_task_shape *shape, size_t item, uint32_t n)
 {
     bri_task_slot *slot = bri_tasks_slot(pool->table, index);
     size_t size = bri_payload_size(frame);
-    void *to = slot->bytes;
-    if (size > BRI_SLOT_INLINE || shape->in_block) {
-        uint64_t block;
-        BROOD_TRY(bri_arena_alloc(pool->arena, size, &block));
-        atomic_store_explicit(&slot->arguments, block, memory_order_relaxed);
-        to = bri_arena_at(pool->arena, block);
-    }
-    bri_payload_copy(frame, to);
+    BROOD_TRY(store_arguments(pool, index, frame, shape->in_block));
     slot->function = shape->function;
     slot->n = n;
     slot->size = size;

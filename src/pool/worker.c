@@ -138,10 +138,15 @@ static brood_status run_items(worker *self, const bri_task_slot *slot)
 }
 
 /* Puts the frame into the slot; a size of 0 says that there was no memory for it. */
-static void store_result(worker *self, bri_task_slot *slot)
+static void store_result(worker *self, uint32_t index)
 {
+    bri_task_slot *slot = bri_tasks_slot(self->table, index);
     size_t size = bri_payload_size(&self->frame);
     void *to = slot->bytes;
+    if (self->frame.refers.length != 0 &&
+        bri_payload_hold(&self->frame, self->arena, bri_tasks_holds(self->table, index)) !=
+            BROOD_OK)
+        size = 0;
     if (size > BRI_SLOT_INLINE) {
         uint64_t block;
         if (bri_arena_alloc(self->arena, size, &block) == BROOD_OK) {
@@ -170,7 +175,7 @@ static bool run_task(worker *self, uint32_t index)
     BRI_KILL_POINT("pool-task-begin");
     if (run_items(self, slot) != BROOD_OK)
         bri_payload_reset(&self->frame);
-    store_result(self, slot);
+    store_result(self, index);
     bri_payload_reset(&self->frame);
     (void)brood_set_item(&self->arguments, 0, brood_none()); /* it may hold a lot */
     uint64_t tasks = atomic_load_explicit(&self->record->tasks, memory_order_relaxed);
