@@ -85,6 +85,7 @@ BROOD_API void *brood_array_data(brood_array *array);
  *
  * Errors:  BROOD_ERANGE no such position, or the number does not fit into the item (Python cuts
  *          it off without a word); BROOD_ETYPE another type of value, or items that are structs;
+ *          BROOD_EFORMAT what stands in an item of type "u" is no character;
  *          BROOD_ECLOSED it ended while this process was forked; BROOD_EINVALID; BROOD_ENOMEM.
  * Blocks:  no. The lock is not taken.
  * Threads: safe; the item is read and written as a whole.

@@ -34,8 +34,9 @@ typedef struct brood_barrier_options {
 /*
  * Makes a barrier for that many parties. NULL options mean all defaults.
  *
- * Errors:  BROOD_EINVALID no parties; BROOD_ENOTFOUND the action is in no module; BROOD_ENOINIT;
- *          BROOD_ENOMEM out of memory, also of that which the tree shares.
+ * Errors:  BROOD_EINVALID no parties, or 2^30 and more; BROOD_ENOTFOUND the action is in no module;
+ *          BROOD_ETOOLONG the path of its module has over 900 bytes; BROOD_ENOINIT; BROOD_ENOMEM
+ *          out of memory, also of that which the tree shares.
  * Blocks:  no.
  * Threads: safe.
  * Fork:    the child has the barrier too, under the same pointer.
@@ -55,10 +56,9 @@ BROOD_API brood_status brood_barrier_create(brood_barrier **barrier, uint32_t pa
  * Errors:  BROOD_ETIMEDOUT not all came in time, which breaks the barrier (time-out 0: unless this
  *          is the last); BROOD_EBROKEN it is broken: by another's time-out, by abort, by a death,
  *          by its action, or it was reset meanwhile (Python: BrokenBarrierError, for a time-out
- *          too); what the action answered, to its process; BROOD_ECLOSED it ended while this
- *          process was forked; BROOD_EINVALID.
- * Blocks:  yes.
- * Threads: safe; a party is any call, of threads and processes alike.
+ *          too); what the action answered, to its process, or why it was not found there
+ *          (BROOD_ENOTFOUND, another build); BROOD_ECLOSED it ended while this process was forked;
+ * BROOD_EINVALID. Blocks:  yes. Threads: safe; a party is any call, of threads and processes alike.
  * Python:  Barrier.wait(timeout).
  */
 BROOD_API brood_status brood_barrier_wait(brood_barrier *barrier, brood_ms timeout,

@@ -60,8 +60,8 @@ BROOD_API brood_status brood_condition_release(brood_condition *condition);
 
 /*
  * Releases the lock, however often this thread has acquired an rlock, waits until it is notified,
- * and acquires the lock again, as often, however long that takes. It is held again afterwards
- * whatever the answer is, but for the errors.
+ * and acquires the lock again, as often, however long that takes. Whatever the answer is, it is
+ * held afterwards if it was before.
  *
  * BROOD_EOWNERDIED, given once a death, says that the last holder of the lock died while holding
  * it: look at what it protects, repair it, and notify the others if need be. This waiter may have

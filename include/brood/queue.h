@@ -77,7 +77,10 @@ BROOD_API brood_status brood_queue_put(brood_queue *queue, brood_value value, br
  * cannot be read or has ended, the call fails and the message is gone.
  *
  * Errors:  BROOD_EEMPTY nothing there, with time-out 0; BROOD_ETIMEDOUT nothing in time;
- *          BROOD_ECLOSED closed and drained; BROOD_ENOMEM; BROOD_EFORMAT.
+ *          BROOD_ECLOSED closed and drained, or an object in the message has ended (then
+ *          brood_queue_size may still be more than 0, and the next get goes on);
+ *          BROOD_ENOTFOUND named memory in the message has; BROOD_ENOMEM; BROOD_EFORMAT;
+ *          BROOD_EINVALID.
  * Blocks:  while the queue is empty, up to `timeout` milliseconds.
  * Threads: safe; a message goes to exactly one taker. Waiters are served in no order.
  * Python:  Queue.get(block, timeout), get_nowait() with time-out 0.
@@ -253,7 +256,8 @@ BROOD_API void brood_queue_finish(brood_queue *queue);
  * that has taken the message: what a process has taken and not finished counts as done when it dies
  * or destroys the queue, and brood_queue_join tells so.
  *
- * Errors:  BROOD_ESTATE more often than there were messages, or the queue is not joinable.
+ * Errors:  BROOD_ESTATE more often than there were messages, or the queue is not joinable;
+ *          BROOD_EINVALID, BROOD_ECLOSED (ended while this process was forked).
  * Blocks:  no.
  * Threads: safe.
  * Python:  JoinableQueue.task_done(), ValueError.
@@ -265,7 +269,8 @@ BROOD_API brood_status brood_queue_task_done(brood_queue *queue);
  *
  * Errors:  BROOD_ETIMEDOUT; BROOD_ESTATE the queue is not joinable; BROOD_EOWNERDIED it is joined,
  *          but processes died (or destroyed the queue) with messages in hand, which may not have
- *          been worked on: said once, to one of those who join.
+ *          been worked on: said once, to one of those who join; BROOD_EINVALID, BROOD_ECLOSED as
+ *          above.
  * Blocks:  up to `timeout` milliseconds.
  * Threads: safe.
  * Python:  JoinableQueue.join(), which waits for ever when a consumer dies.

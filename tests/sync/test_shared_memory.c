@@ -8,6 +8,8 @@
 #include "platform/child.h"
 #include "platform/ident.h"
 
+enum { KILLS = 30 };
+
 /* A name that no other run of this test uses. */
 static const char *fresh_name(void)
 {
@@ -308,6 +310,48 @@ static void test_nothing_is_left_of_a_killed_tree(void **state)
     }
 }
 
+/* Makes and closes memory of both lifetimes all the time. */
+static brood_status make_and_close(brood_call *call)
+{
+    const char *name;
+    brood_shared_memory *memory[2];
+    BROOD_TRY(brood_call_args(call, "s", &name));
+    for (int i = 0;; i++) {
+        for (int lifetime = 0; lifetime < 2; lifetime++) {
+            char full[40];
+            snprintf(full, sizeof full, "%s-%d", name, lifetime);
+            BROOD_TRY(brood_shared_memory_create(&memory[lifetime], full, 100000,
+                                                 (brood_lifetime)lifetime));
+        }
+        if (i % 2 == 0)
+            BROOD_TRY(brood_shared_memory_unlink(brood_shared_memory_name(memory[0])));
+        brood_shared_memory_close(memory[0]);
+        brood_shared_memory_close(memory[1]);
+    }
+}
+
+/* The steps of making a name are the system's calls: there are no points between them, so many
+ * kills at different times have to do. */
+static void test_no_name_is_left_whenever_its_maker_is_killed(void **state)
+{
+    (void)state;
+    char names[KILLS][32];
+    for (int i = 0; i < KILLS; i++) {
+        snprintf(names[i], sizeof names[i], "%.20s", fresh_name());
+        brood_process *maker = bt_process(make_and_close, brood_pack("(s)", names[i]));
+        brood_sleep(i % 12);
+        bt_ok(brood_process_kill(maker));
+        assert_int_equal(bt_join(maker), -9);
+    }
+    for (int i = 0; i < KILLS; i++) {
+        for (int lifetime = 0; lifetime < 2; lifetime++) {
+            char full[40];
+            snprintf(full, sizeof full, "%s-%d", names[i], lifetime);
+            assert_true(bt_await(is_gone, full, 2000));
+        }
+    }
+}
+
 /* ---- lists ---- */
 
 static void expect_item(brood_shareable_list *list, size_t position, brood_value wanted)
@@ -406,5 +450,6 @@ int main(int argc, char **argv)
         bt_test(test_a_holder_keeps_it_when_its_maker_is_killed),
         bt_test(test_a_persistent_one_outlives_its_maker),
         bt_test(test_nothing_is_left_of_a_killed_tree),
+        bt_test(test_no_name_is_left_whenever_its_maker_is_killed),
         bt_test(test_a_list_keeps_what_is_put_into_it), bt_test(test_a_damaged_list_is_refused));
 }
