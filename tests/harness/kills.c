@@ -1,6 +1,8 @@
 /* kills.c - see the header. */
 #include "kills.h"
 
+#include <stdatomic.h>
+
 #include "core/killpoint.h"
 #include "ipc/arena.h"
 
@@ -14,9 +16,19 @@ static struct {
 static int n_passed;
 static brood_queue *told; /* where they are told; borrowed from the call */
 
+/* Any thread may pass a point. */
+static atomic_flag is_noting = ATOMIC_FLAG_INIT;
+
+static void begin_noting(void)
+{
+    while (atomic_flag_test_and_set(&is_noting)) {
+    }
+}
+
 static void note_point(const char *name)
 {
     int i = 0;
+    begin_noting();
     while (i < n_passed && strcmp(passed[i].name, name) != 0)
         i++;
     if (i == MOST_POINTS)
@@ -25,6 +37,7 @@ static void note_point(const char *name)
     passed[i].n++;
     if (i == n_passed)
         n_passed++;
+    atomic_flag_clear(&is_noting);
 }
 
 brood_status bt_kills_begin(brood_call *call, const brood_value **objects)
@@ -48,8 +61,15 @@ brood_status bt_kills_end(void)
 {
     bri_kill_watch(NULL);
     bri_kill_arm(NULL, 0);
-    for (int i = 0; told != NULL && i < n_passed; i++)
-        BROOD_TRY(brood_queue_put(told, brood_pack("(si)", passed[i].name, passed[i].n), -1));
+    begin_noting();
+    int n = n_passed; /* what comes later was not asked for */
+    atomic_flag_clear(&is_noting);
+    for (int i = 0; told != NULL && i < n; i++) {
+        begin_noting();
+        brood_value point = brood_pack("(si)", passed[i].name, passed[i].n);
+        atomic_flag_clear(&is_noting);
+        BROOD_TRY(brood_queue_put(told, point, -1));
+    }
     return BROOD_OK;
 }
 
