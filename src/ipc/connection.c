@@ -405,11 +405,20 @@ brood_status brood_connection_peer(const brood_connection *connection, int64_t *
     return BROOD_OK;
 }
 
+void bri_connection_end(const brood_connection *connection, bool ours, char *text, size_t room)
+{
+    char end[BRP_REMOTE_TEXT] = "";
+    if (brp_handle_is_set(connection->channel.handle) && ours)
+        brp_tcp_local(connection->channel, end);
+    else if (brp_handle_is_set(connection->channel.handle))
+        brp_tcp_remote(connection->channel, end);
+    snprintf(text, room, "%s", end);
+}
+
 void bri_connection_host(const brood_connection *connection, char *text, size_t room)
 {
-    char remote[BRP_REMOTE_TEXT] = "";
-    if (brp_handle_is_set(connection->channel.handle))
-        brp_tcp_remote(connection->channel, remote);
+    char remote[BRP_REMOTE_TEXT];
+    bri_connection_end(connection, false, remote, sizeof remote);
     char *port = strrchr(remote, ':');
     if (port != NULL)
         *port = '\0';

@@ -37,6 +37,9 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
 /* The number of the host at the other end of TCP, "127.0.0.1"; "" elsewhere. */
 void bri_connection_host(const brood_connection *connection, char *text, size_t room);
 
+/* The two ends of TCP as numbers, "127.0.0.1:80": this one (`ours`) or the other; "" elsewhere. */
+void bri_connection_end(const brood_connection *connection, bool ours, char *text, size_t room);
+
 /*
  * For loops that serve many connections and never wait for one. Whoever uses these is the only user
  * of the connection.

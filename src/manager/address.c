@@ -9,6 +9,7 @@
 #include "core/runtime.h"
 #include "data/heap.h"
 #include "ipc/address.h"
+#include "ipc/connection.h"
 #include "manager/proxy.h"
 
 brood_value bri_wire_address(const char *address)
@@ -60,6 +61,22 @@ char *bri_text_address(const brood_value *wire_address)
     if (made != NULL && size > 0 && made[0] == '\0')
         made[0] = '@';
     return made;
+}
+
+bool bri_address_is_wildcard(const brood_value *wire_address)
+{
+    const char *host;
+    if (brood_value_kind(wire_address) != BROOD_TUPLE ||
+        brood_get_str(brood_item(wire_address, 0), &host, NULL) != BROOD_OK)
+        return false;
+    return host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+brood_value bri_end_address(const brood_connection *connection, bool ours)
+{
+    char text[80];
+    bri_connection_end(connection, ours, text, sizeof text);
+    return text[0] == '\0' ? (brood_value){0} : bri_wire_address(text);
 }
 
 /* ---- all managers of this process ---- */

@@ -97,6 +97,7 @@ void bri_manager_release(brood_manager *manager)
     bri_mutex_destroy(manager->lock);
     bri_mutex_destroy(manager->main_lock);
     brood_value_clear(&manager->wire_address);
+    brood_value_clear(&manager->peer_address);
     bri_free(manager->authkey);
     bri_free(manager->address);
     bri_free(manager);
@@ -313,12 +314,45 @@ static brood_status begin_session(brood_manager *manager, brood_connection *conn
     return status;
 }
 
+static void note_peer(brood_manager *manager, const brood_connection *connection)
+{
+    bri_mutex_lock(manager->lock);
+    if (manager->peer_address.kind == BROOD_INVALID)
+        manager->peer_address = bri_end_address(connection, false);
+    bri_mutex_unlock(manager->lock);
+}
+
+/* "localhost" is 127.0.0.1; and a server that says that it is at 0.0.0.0, as CPython's do, can only
+ * be the one that we know, if the port is the same. */
+bool bri_manager_is_at(brood_manager *manager, const brood_value *wire_address)
+{
+    if (brood_value_equal(wire_address, &manager->wire_address))
+        return true;
+    bri_mutex_lock(manager->lock);
+    bool same = brood_value_equal(wire_address, &manager->peer_address);
+    if (!same && bri_address_is_wildcard(wire_address) &&
+        brood_value_kind(&manager->wire_address) == BROOD_TUPLE)
+        same =
+            brood_value_equal(brood_item(wire_address, 1), brood_item(&manager->wire_address, 1));
+    bri_mutex_unlock(manager->lock);
+    return same;
+}
+
+const brood_value *bri_manager_tokens_address(brood_manager *manager)
+{
+    bri_mutex_lock(manager->lock);
+    bool has_numbers = manager->peer_address.kind != BROOD_INVALID; /* and stays as it is */
+    bri_mutex_unlock(manager->lock);
+    return has_numbers ? &manager->peer_address : &manager->wire_address;
+}
+
 static brood_status open_session(brood_manager *manager, bri_buffer *scratch,
                                  brood_connection **connection)
 {
     brood_connection *made;
     BROOD_TRY(check_up(manager));
     BROOD_TRY(manager->connector(manager->connector_context, &made));
+    note_peer(manager, made);
     brood_status status = begin_session(manager, made, scratch);
     if (status != BROOD_OK) {
         brood_connection_close(made);

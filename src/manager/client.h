@@ -28,6 +28,8 @@ struct brood_manager {
     int64_t pid;         /* of the process that the connections belong to */
     char *address;
     brood_value wire_address; /* as tokens have it */
+    brood_value peer_address; /* the same in numbers, under the lock; invalid: not TCP, or nothing
+                                 was connected yet */
     unsigned char *authkey;
     size_t authkey_size;
     brood_ms timeout;
@@ -50,6 +52,12 @@ struct brood_manager {
 brood_status bri_manager_make(brood_manager **manager, const char *address, const void *authkey,
                               size_t authkey_size, brood_ms timeout, bri_connector *connector,
                               void *context);
+
+/* Whether a token's address is that of the manager's server, by whatever name. */
+bool bri_manager_is_at(brood_manager *manager, const brood_value *wire_address);
+
+/* The address for tokens that go to the server: in numbers, because CPython's compares the text. */
+const brood_value *bri_manager_tokens_address(brood_manager *manager);
 
 /* One request without an object; the value is the caller's. Failures of the server are
  * BROOD_ETASK, and the text is the failure of the thread. */

@@ -26,9 +26,10 @@ brood_value bri_exposed_value(const bri_managed_type *type)
     return names;
 }
 
-brood_value bri_managed_token(const bri_managed *object)
+brood_value bri_managed_token(const bri_session *session, const bri_managed *object)
 {
-    bri_token token = {object->type->typeid, &object->server->options.address, object->ident};
+    bri_token token = {object->type->typeid, bri_session_address(session, object->server),
+                       object->ident};
     return bri_token_value(&token);
 }
 

@@ -134,7 +134,7 @@ static brood_status make_proxy(bri_invocation *call, brood_value *answer)
     bri_managed *object;
     BROOD_TRY(bri_managed_add(call->server, type, call->made, &object));
     BROOD_TRY(bri_take_reference(call->session, object));
-    *answer = brood_pack("(vv)", bri_exposed_value(type), bri_managed_token(object));
+    *answer = brood_pack("(vv)", bri_exposed_value(type), bri_managed_token(call->session, object));
     return answer->kind == BROOD_TUPLE ? BROOD_OK : brood_last_error()->status;
 }
 
@@ -252,9 +252,26 @@ static void call_method(bri_session *session, bri_manager_request *request)
     bri_managed_unpin(object);
 }
 
+/* A pickle of 300 bytes can say that 2^40 items are in it, by naming the same list again and again.
+ * What a request becomes has to be in proportion to what came, or the loop would be busy with it,
+ * and the memory full. */
+static brood_pickle_limits limits_of(size_t size)
+{
+    static const size_t room = (size_t)32 << 20, most = (size_t)1 << 30;
+    enum { NODES = 1 << 20, NODES_A_BYTE = 8, BYTES_A_BYTE = 256 };
+    brood_pickle_limits limits = {.max_nodes = NODES + NODES_A_BYTE * (size < most ? size : most),
+                                  .max_bytes = most};
+    if (size < (most - room) / BYTES_A_BYTE)
+        limits.max_bytes = room + BYTES_A_BYTE * size;
+    if (size > most / NODES_A_BYTE) /* one long text, most likely */
+        limits.max_bytes = NODES_A_BYTE * size;
+    return limits;
+}
+
 void bri_dispatch(bri_session *session, const void *data, size_t size)
 {
-    bri_pickle_options options = {.foreign_objects = true,
+    bri_pickle_options options = {.limits = limits_of(size),
+                                  .foreign_objects = true,
                                   .foreign_module = BRI_MANAGERS_MODULE,
                                   .foreign = bri_foreign_proxy,
                                   .foreign_context = session};

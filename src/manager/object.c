@@ -267,10 +267,11 @@ static brood_status write_managed(void *object, void *context, bri_buffer *out)
     size_t n = 0;
     for (size_t i = 0; i < type->n_methods && n < MOST; i++)
         names[n++] = type->methods[i].name;
-    bri_proxy_form form = {bri_proxy_class(type->typeid),
-                           {type->typeid, &managed->server->options.address, managed->ident},
-                           names,
-                           n};
+    bri_proxy_form form = {
+        bri_proxy_class(type->typeid),
+        {type->typeid, bri_session_address(context, managed->server), managed->ident},
+        names,
+        n};
     if (context != NULL)
         BROOD_TRY(pin_for_reply(context, managed));
     return bri_proxy_write(&form, out);

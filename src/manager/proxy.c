@@ -304,10 +304,11 @@ static brood_status write_proxy(void *object, void *context, bri_buffer *out)
     for (; n < MOST && n < brood_value_length(&proxy->exposed); n++)
         BROOD_TRY(brood_get_str(brood_item(&proxy->exposed, n), &names[n], NULL));
     const char *by_type = bri_proxy_class(proxy->typeid);
-    bri_proxy_form form = {proxy->proxy_class != NULL ? proxy->proxy_class : by_type,
-                           {proxy->typeid, &proxy->manager->wire_address, proxy->ident},
-                           proxy->exposed.kind == BROOD_TUPLE ? names : NULL,
-                           n};
+    bri_proxy_form form = {
+        proxy->proxy_class != NULL ? proxy->proxy_class : by_type,
+        {proxy->typeid, bri_manager_tokens_address(proxy->manager), proxy->ident},
+        proxy->exposed.kind == BROOD_TUPLE ? names : NULL,
+        n};
     if (form.proxy != NULL && strcmp(form.proxy, "AutoProxy") == 0)
         form.proxy = NULL;
     return bri_proxy_write(&form, out);
@@ -383,7 +384,7 @@ brood_status bri_proxy_read(brood_manager *manager, const char *name, const broo
         return BROOD_OK;
     brood_status status = BROOD_OK;
     /* A token of another server stays an opaque: its key is another one's affair. */
-    if (brood_value_equal(token.address, &manager->wire_address)) {
+    if (bri_manager_is_at(manager, token.address)) {
         status = exposed_of(brood_item(arguments, 3), &names);
         if (status == BROOD_OK)
             status = bri_proxy_make(manager, token.typeid, token.ident, names, true, &proxy);

@@ -20,6 +20,10 @@ struct brood_proxy {
 brood_value bri_wire_address(const char *address);
 /* And back, for bri_free; NULL on failure. */
 char *bri_text_address(const brood_value *wire_address);
+/* Whether it is every address of a host, "0.0.0.0" or "::", to which nobody can connect. */
+bool bri_address_is_wildcard(const brood_value *wire_address);
+/* The end of a connection, as tokens have it; invalid if it is not TCP. */
+brood_value bri_end_address(const brood_connection *connection, bool ours);
 
 /* Of all managers of this process. */
 void bri_manager_list(brood_manager *manager);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "manager/proxy.h"
 #include "manager/session.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
@@ -65,6 +66,7 @@ brood_status bri_server_create(bri_server **server, const bri_server_options *op
         return BROOD_ENOMEM;
     made->options = *options;
     set_defaults(&made->options);
+    made->is_everywhere = bri_address_is_wildcard(&made->options.address);
     atomic_init(&made->stopping, false);
     atomic_init(&made->has_suspects, false);
     atomic_init(&made->has_finished_jobs, false);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "ipc/connection.h"
+#include "manager/proxy.h"
 #include "platform/clock.h"
 
 enum { KEPT_OUT = 64 << 10, FIRST_PATIENCE = 1, MOST_PATIENCE = 50, AT_ONCE = 64 };
@@ -84,6 +85,8 @@ brood_status bri_session_create(bri_server *server, brood_connection *connection
         return status;
     }
     session->server = server;
+    if (server->is_everywhere)
+        session->address = bri_end_address(connection, true);
     session->generation = server->next_generation++;
     session->connection = connection;
     session->patience = FIRST_PATIENCE;
@@ -152,8 +155,15 @@ void bri_session_end(bri_session *session)
     server->dead = session;
 }
 
+const brood_value *bri_session_address(const bri_session *session, const bri_server *server)
+{
+    bool has_own = session != NULL && session->address.kind != BROOD_INVALID;
+    return has_own ? &session->address : &server->options.address;
+}
+
 void bri_session_free(bri_session *session)
 {
+    brood_value_clear(&session->address);
     bri_buffer_fini(&session->out);
     bri_free(session->pins);
     bri_free(session);

@@ -28,11 +28,12 @@ struct bri_session {
     uint32_t generation;
     brood_connection *connection;
     bri_client *client;
-    bool is_session; /* accept_connection was called; before that, one request */
-    bool watched;    /* in the poller */
-    bool closing;    /* to be closed as soon as everything is written */
-    bool dead;       /* to be freed at the end of the round */
-    bool runnable;   /* listed: it may have a request that was read and not handled */
+    brood_value address; /* of the server, as this client knows it; invalid: as in the options */
+    bool is_session;     /* accept_connection was called; before that, one request */
+    bool watched;        /* in the poller */
+    bool closing;        /* to be closed as soon as everything is written */
+    bool dead;           /* to be freed at the end of the round */
+    bool runnable;       /* listed: it may have a request that was read and not handled */
     bri_session *next_runnable;
     bri_session *next_dead;
     bri_buffer out;            /* framed replies */
@@ -62,7 +63,8 @@ typedef struct bri_slot {
 
 struct bri_server {
     bri_server_options options;
-    char prefix[16]; /* that all its idents begin with */
+    bool is_everywhere; /* listens at every address of the host, so each session has its own */
+    char prefix[16];    /* that all its idents begin with */
     brp_poller *poller;
     atomic_bool stopping;
     bool shut_down; /* by request */
@@ -141,7 +143,10 @@ brood_status bri_create_object(bri_session *session, const char *typeid, brood_v
                                brood_value kwds, bri_managed **object, brood_value *error);
 
 brood_value bri_exposed_value(const bri_managed_type *type);
-brood_value bri_managed_token(const bri_managed *object);
+brood_value bri_managed_token(const bri_session *session, const bri_managed *object);
+
+/* The server's address in what goes to this session; to none: NULL. */
+const brood_value *bri_session_address(const bri_session *session, const bri_server *server);
 
 /* ---- clients.c ---- */
 

@@ -1,4 +1,6 @@
 /* manager/type_list.c - Python's list, as ListProxy exposes it. */
+#include <string.h>
+
 #include "base/error.h"
 #include "data/opaque.h"
 #include "manager/sequence.h"
@@ -88,7 +90,8 @@ static brood_status set_slice(bri_invocation *call, bri_place *place, const broo
     brood_value items;
     brood_status status = bri_list_of(call, iterable, &items);
     if (status != BROOD_OK)
-        return brood_value_kind(&call->error) == BROOD_ERROR
+        return brood_value_kind(&call->error) == BROOD_ERROR &&
+                       strcmp(brood_error_kind(&call->error), "TypeError") == 0
                    ? bri_raise(call, "TypeError", "can only assign an iterable")
                    : status;
     if (place->step == 1) {

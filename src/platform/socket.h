@@ -25,4 +25,7 @@ brood_status brp_tcp_connect(brp_channel *channel, const char *host, uint16_t po
 enum { BRP_REMOTE_TEXT = 64 };
 void brp_tcp_remote(brp_channel channel, char text[BRP_REMOTE_TEXT]);
 
+/* The same of this end: the number of this host that the other end knows. */
+void brp_tcp_local(brp_channel channel, char text[BRP_REMOTE_TEXT]);
+
 #endif /* BRP_SOCKET_H */

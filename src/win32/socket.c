@@ -339,20 +339,39 @@ brood_status brp_tcp_connect(brp_channel *channel, const char *host, uint16_t po
     return brp_fail(error, "could not connect to \"%s\" port %u", host, (unsigned)port);
 }
 
-void brp_tcp_remote(brp_channel channel, char text[BRP_REMOTE_TEXT])
+/* A number and port as text; IPv4 on a socket for both kinds is IPv4. */
+static void write_end(const struct sockaddr_storage *end, char text[BRP_REMOTE_TEXT])
 {
-    struct sockaddr_storage other;
-    int size = sizeof other;
     char host[INET6_ADDRSTRLEN] = "";
-    text[0] = '\0';
-    if (getpeername((SOCKET)channel.handle.value, (struct sockaddr *)&other, &size) != 0)
-        return;
-    struct in6_addr *six = &((struct sockaddr_in6 *)&other)->sin6_addr;
-    bool is_6 = other.ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(six);
-    void *number = &((struct sockaddr_in *)&other)->sin_addr;
-    uint16_t port = port_of(&other);
-    if (other.ss_family == AF_INET6)
-        number = is_6 ? (void *)six : (void *)&six->s6_addr[12];
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
+    memcpy(&six, end, sizeof six);
+    memcpy(&four, end, sizeof four);
+    bool is_6 = end->ss_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr);
+    void *number = &four.sin_addr;
+    uint16_t port = port_of(end);
+    if (end->ss_family != AF_INET && end->ss_family != AF_INET6)
+        return; /* a local one */
+    if (end->ss_family == AF_INET6)
+        number = is_6 ? (void *)&six.sin6_addr : (void *)&six.sin6_addr.s6_addr[12];
     if (inet_ntop(is_6 ? AF_INET6 : AF_INET, number, host, sizeof host) != NULL)
         snprintf(text, BRP_REMOTE_TEXT, is_6 ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+}
+
+void brp_tcp_remote(brp_channel channel, char text[BRP_REMOTE_TEXT])
+{
+    struct sockaddr_storage end;
+    int size = sizeof end;
+    text[0] = '\0';
+    if (getpeername((SOCKET)channel.handle.value, (struct sockaddr *)&end, &size) == 0)
+        write_end(&end, text);
+}
+
+void brp_tcp_local(brp_channel channel, char text[BRP_REMOTE_TEXT])
+{
+    struct sockaddr_storage end;
+    int size = sizeof end;
+    text[0] = '\0';
+    if (getsockname((SOCKET)channel.handle.value, (struct sockaddr *)&end, &size) == 0)
+        write_end(&end, text);
 }

@@ -28,7 +28,8 @@ static brood_connection *witness;
 
 static const char *const types[] = {"list",      "dict",  "set",       "Namespace",
                                     "Lock",      "RLock", "Semaphore", "BoundedSemaphore",
-                                    "Condition", "Event", "Queue",     "JoinableQueue"};
+                                    "Condition", "Event", "Queue",     "JoinableQueue",
+                                    "Barrier",   "Value", "Array"};
 
 enum { TYPES = sizeof types / sizeof *types };
 
@@ -64,6 +65,17 @@ static brood_value ask(brood_value request)
     return result;
 }
 
+static brood_value arguments_of(const char *type)
+{
+    if (strcmp(type, "Barrier") == 0)
+        return brood_pack("(si)", type, 2);
+    if (strcmp(type, "Value") == 0)
+        return brood_pack("(ssi)", type, "i", 1);
+    if (strcmp(type, "Array") == 0)
+        return brood_pack("(ss[ii])", type, "i", 1, 2);
+    return brood_pack("(s)", type);
+}
+
 static void start(void)
 {
     static bri_thread *thread;
@@ -77,7 +89,7 @@ static void start(void)
     REQUIRE(bri_thread_start(&thread, serve, NULL) == BROOD_OK);
     witness = open_session();
     for (size_t i = 0; i < TYPES; i++) {
-        brood_value made = ask(brood_pack("(ns(s){})", "create", types[i]));
+        brood_value made = ask(brood_pack("(nsv{})", "create", arguments_of(types[i])));
         const char *ident;
         REQUIRE(brood_unpack(&made, "(sx)", &ident) == BROOD_OK);
         snprintf(idents[i], sizeof idents[i], "%s", ident);

@@ -23,8 +23,19 @@
 static const brood_pickle_limits limits = {
     .max_depth = 200, .max_nodes = 100000, .max_bytes = 16 * 1024 * 1024};
 
+/* What a foreign object was made from stays as it came, also what says the same twice: a set of a
+ * list with equal items. It is only the same bytes once it was written and read. */
+static bool has_opaque(const brood_value *value)
+{
+    char *text;
+    REQUIRE(brood_value_repr(value, &text) == BROOD_OK);
+    bool has = strstr(text, "<opaque") != NULL;
+    brood_free(text);
+    return has;
+}
+
 /* Two writings of equal values are the same bytes. */
-static void check_round_trip(const brood_value *value)
+static void check_round_trip(const brood_value *value, bool was_read)
 {
     bri_buffer first = {0};
     bri_buffer second = {0};
@@ -34,7 +45,11 @@ static void check_round_trip(const brood_value *value)
     REQUIRE(bri_pickle_write(value, NULL, &first) == BROOD_OK);
     REQUIRE(bri_pickle_read(first.data, first.length, NULL, &again, NULL) == BROOD_OK);
     REQUIRE(bri_pickle_write(&again, NULL, &second) == BROOD_OK);
-    REQUIRE(first.length == second.length && memcmp(first.data, second.data, first.length) == 0);
+    if (!was_read && has_opaque(value))
+        check_round_trip(&again, true);
+    else
+        REQUIRE(first.length == second.length &&
+                memcmp(first.data, second.data, first.length) == 0);
     REQUIRE(brood_value_copy(&again, &copy) == BROOD_OK);
     REQUIRE(brood_value_repr(&copy, &text) == BROOD_OK);
     brood_value_equal(value, &copy); /* nan equals nothing, so nothing can be required */
@@ -56,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     brood_value value;
     if (bri_pickle_read(data, size, &options, &value, &used) == BROOD_OK) {
         REQUIRE(used <= size && value.kind != BROOD_INVALID);
-        check_round_trip(&value);
+        check_round_trip(&value, false);
         brood_value error;
         if (value.kind == BROOD_OPAQUE && brood_opaque_as_error(&value, &error) == BROOD_OK)
             brood_value_clear(&error);
