@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/thread.h"
@@ -456,45 +457,56 @@ static void test_a_parent_without_memory_loses_no_task(void **state)
 
 /* ---- what cannot be sent or read ---- */
 
+/* An object that can be written, and not be read. */
+static brood_status reduce_riddle(void *object, bri_transfer *transfer, brood_value *arguments)
+{
+    (void)object, (void)transfer;
+    *arguments = brood_tuple(0);
+    return BROOD_OK;
+}
+
+static brood_status rebuild_riddle(const brood_value *arguments, bri_transfer *transfer,
+                                   void **object)
+{
+    (void)arguments, (void)transfer, (void)object;
+    return bri_fail(BROOD_EFORMAT, "could not make sense of it");
+}
+
+static const bri_object_class riddle_class = {.name = "Riddle",
+                                              .retain = retain_trap,
+                                              .release = release_trap,
+                                              .reduce = reduce_riddle,
+                                              .rebuild = rebuild_riddle};
+
+static brood_value riddle(void)
+{
+    return bri_object_value(&riddle_class, &the_trap);
+}
+
 static brood_status give_none(brood_call *call)
 {
     (void)call;
     return BROOD_OK;
 }
 
-/* The queue among the arguments ends before a worker can read them. */
 static void test_arguments_that_cannot_be_read_fail_the_task(void **state)
 {
     (void)state;
-    brood_pool *pool;
-    brood_queue *told, *awaited, *gone;
-    brood_future *holder, *future;
+    brood_pool *pool = make_pool(1);
     brood_value value;
-    bt_ok(brood_queue_create(&told, NULL));
-    bt_ok(brood_queue_create(&awaited, NULL));
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = 1}));
-    bt_ok(brood_queue_create(&gone, NULL)); /* not before: a forked worker would have it too */
-    bt_ok(brood_pool_apply_async(
-        pool, hold, brood_pack("(vv)", brood_queue_value(told), brood_queue_value(awaited)), NULL,
-        &holder));
-    bt_ok(brood_queue_get(told, &value, HANG));
-    bt_ok(brood_pool_apply_async(pool, give_none, brood_pack("(v)", brood_queue_value(gone)), NULL,
-                                 &future));
-    brood_queue_destroy(gone);
-    bt_ok(brood_queue_put(awaited, brood_none(), HANG));
-    bt_fails(brood_future_take(future, &value, HANG), BROOD_ETASK);
-    bt_message_has("could not read the arguments of a task");
-    bt_ok(brood_future_wait(holder, HANG));
-    brood_future_destroy(future);
-    brood_future_destroy(holder);
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-    brood_queue_destroy(told);
-    brood_queue_destroy(awaited);
+    bt_fails(brood_pool_apply(pool, give_none, brood_pack("(v)", riddle()), NULL, &value),
+             BROOD_ETASK);
+    bt_message_has("could not read the arguments of a task: could not make sense of it");
+    bt_ok(brood_pool_apply(pool, give_none, (brood_value){0}, NULL, &value));
+    end_pool(pool);
 }
 
-static brood_status give_connection(brood_call *call)
+static brood_status give_riddle(brood_call *call)
+{
+    return brood_call_return(call, riddle());
+}
+
+static brood_status give_closed_connection(brood_call *call)
 {
     brood_connection *first, *second;
     BROOD_TRY(brood_pipe(&first, &second, true));
@@ -504,36 +516,23 @@ static brood_status give_connection(brood_call *call)
     return brood_call_return(call, value);
 }
 
-/* Nobody has it any more when the result is read. */
-static brood_status give_short_lived_queue(brood_call *call)
-{
-    brood_queue *queue;
-    BROOD_TRY(brood_queue_create(&queue, NULL));
-    brood_value value = brood_queue_value(queue);
-    brood_queue_destroy(queue);
-    return brood_call_return(call, value);
-}
-
 static void test_results_that_cannot_be_sent_or_read_fail_the_task(void **state)
 {
     (void)state;
-    brood_pool *pool;
+    brood_pool *pool = make_pool(1);
     brood_value result;
-    bt_ok(brood_pool_create(&pool, &(brood_pool_options){.workers = 1}));
-    bt_fails(brood_pool_apply(pool, give_connection, (brood_value){0}, NULL, &result), BROOD_ETASK);
-    bt_message_has("could not send the result of a task");
-    bt_fails(brood_pool_apply(pool, give_short_lived_queue, (brood_value){0}, NULL, &result),
+    bt_fails(brood_pool_apply(pool, give_closed_connection, (brood_value){0}, NULL, &result),
              BROOD_ETASK);
-    bt_message_has("could not read the result of a task");
+    bt_message_has("could not send the result of a task");
+    bt_fails(brood_pool_apply(pool, give_riddle, (brood_value){0}, NULL, &result), BROOD_ETASK);
+    bt_message_has("could not read the result of a task: could not make sense of it");
     assert_true(pid_of(pool) > 0);
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
+    end_pool(pool);
 }
 
 int main(int argc, char **argv)
 {
-    if (bri_class_add(&trap_class) != BROOD_OK)
+    if (bri_class_add(&trap_class) != BROOD_OK || bri_class_add(&riddle_class) != BROOD_OK)
         return 1;
     return bt_main(argc, argv, bt_test(test_a_killed_worker_costs_one_task_at_most),
                    bt_test(test_a_crashed_worker_costs_one_task_at_most),
