@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "posix/fd.h"
-
-enum { MOST_HANDLES = 64 /* taken out of one message */ };
+#include "posix/rights.h"
 
 /* Python's peers write twice in a row: their second message would wait for our delayed
  * acknowledgement of the first, 40 ms. The mode does not last, so it is asked for at each read. */
@@ -73,33 +72,6 @@ void brp_channel_close(brp_channel *channel)
 
 /* ---- handles beside the bytes ---- */
 
-typedef union control {
-    struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(MOST_HANDLES * sizeof(int))];
-} control;
-
-/* Takes the descriptors out; those beyond `room`, and those that cannot be moved above the standard
- * streams, are closed. How many there were. */
-static size_t take_handles(struct msghdr *message, brp_handle *handles, size_t room)
-{
-    size_t n = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++, n++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-            if (n < room)
-                handles[n] = brp_handle_of(brp_above_stdio(fd));
-            else
-                close(fd);
-        }
-    }
-    return n;
-}
-
 brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size_t size,
                                            size_t *got, brp_handle *handles, size_t room, size_t *n,
                                            bri_deadline deadline)
@@ -107,7 +79,7 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
     int fd = brp_fd(channel.handle);
     for (;;) {
         struct iovec part = {.iov_base = data, .iov_len = size};
-        control rights;
+        brp_rights rights;
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = rights.bytes,
@@ -116,7 +88,7 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
         ssize_t length = recvmsg(fd, &message, flags);
         if (length > 0) {
             *got = (size_t)length;
-            *n = message.msg_controllen == 0 ? 0 : take_handles(&message, handles, room);
+            *n = message.msg_controllen == 0 ? 0 : brp_rights_take(&message, handles, room);
             return BROOD_OK;
         }
         if (length == 0 || errno == ECONNRESET)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "platform/clock.h"
@@ -20,11 +21,9 @@ int brp_above_stdio(int fd)
     return higher;
 }
 
-int brp_make_pipe(int ends[2])
+/* Both ends above the standard streams; -1 with errno, and none left open. */
+static int raise_both(int fds[2], int ends[2])
 {
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -1;
     fds[0] = brp_above_stdio(fds[0]);
     fds[1] = brp_above_stdio(fds[1]);
     if (fds[0] < 0 || fds[1] < 0) {
@@ -34,6 +33,19 @@ int brp_make_pipe(int ends[2])
     ends[0] = fds[0];
     ends[1] = fds[1];
     return 0;
+}
+
+int brp_make_pipe(int ends[2])
+{
+    int fds[2];
+    return pipe2(fds, O_CLOEXEC) != 0 ? -1 : raise_both(fds, ends);
+}
+
+int brp_make_socket_pair(int ends[2])
+{
+    int fds[2];
+    int made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+    return made != 0 ? -1 : raise_both(fds, ends);
 }
 
 void brp_close_both(const int fds[2])

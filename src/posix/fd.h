@@ -28,6 +28,9 @@ int brp_above_stdio(int fd);
 /* A pipe with both ends close-on-exec; -1 with errno. */
 int brp_make_pipe(int ends[2]);
 
+/* A pair of connected local sockets, as above. */
+int brp_make_socket_pair(int ends[2]);
+
 /* Closes both, where they are not -1, and keeps errno. */
 void brp_close_both(const int fds[2]);
 

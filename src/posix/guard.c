@@ -260,15 +260,8 @@ static brood_status start_guard(void)
     int ends[2];
     if (ours.channel >= 0)
         return BROOD_OK;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (brp_make_socket_pair(ends) != 0)
         return brp_fail(errno, "could not make the channel of a guard");
-    ends[0] = brp_above_stdio(ends[0]);
-    ends[1] = brp_above_stdio(ends[1]);
-    if (ends[0] < 0 || ends[1] < 0) {
-        brood_status status = brp_fail(errno, "could not make the channel of a guard");
-        brp_close_both(ends);
-        return status;
-    }
     ours.channel = ends[0];
     brood_status status = spawn_guard(ends[1]);
     close(ends[1]);

@@ -233,8 +233,7 @@ brp_watch brp_server_watch(const brp_server *server)
     return (brp_watch){.handle = brp_handle_of(server->fd), .kind = BRP_WATCH_SOCKET};
 }
 
-/* What to do about a client that was taken: wait in its calls, and send small messages at once. */
-static int set_up_client(int fd, brp_channel_kind kind)
+int brp_set_up_client(int fd, brp_channel_kind kind)
 {
     const int on = 1;
     if (kind == BRP_CHANNEL_SOCKET)
@@ -249,7 +248,7 @@ brood_status brp_server_accept(brp_server *server, brp_channel *channel)
 {
     for (;;) {
         int fd = brp_above_stdio(accept4(server->fd, NULL, NULL, SOCK_CLOEXEC));
-        if (fd >= 0 && set_up_client(fd, server->kind) != 0) {
+        if (fd >= 0 && brp_set_up_client(fd, server->kind) != 0) {
             close(fd);
             continue;
         }
@@ -325,7 +324,7 @@ brood_status brp_local_connect(brp_channel *channel, const char *address, bri_de
         return brp_fail(errno, "could not make a local socket");
     int error =
         brp_set_nonblocking(fd, true) != 0 ? errno : brp_connect_until(fd, &to, size, deadline);
-    if (error == 0 && set_up_client(fd, BRP_CHANNEL_STREAM) != 0)
+    if (error == 0 && brp_set_up_client(fd, BRP_CHANNEL_STREAM) != 0)
         error = errno;
     if (error == 0) {
         *channel = (brp_channel){brp_handle_of(fd), BRP_CHANNEL_STREAM};

@@ -9,11 +9,10 @@
 #include <unistd.h>
 
 #include "posix/fd.h"
+#include "posix/rights.h"
 
-typedef union control {
-    struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(BRP_PASS_MAX * sizeof(int))];
-} control;
+_Static_assert((int)BRP_PASS_MAX <= (int)BRP_RIGHTS_MOST,
+               "a message has room for what goes at once");
 
 brood_status brp_pass_send(brp_handle stream, int64_t peer, const brp_handle *handles, size_t n,
                            bri_deadline deadline)
@@ -27,7 +26,7 @@ brood_status brp_pass_send(brp_handle stream, int64_t peer, const brp_handle *ha
         fds[i] = brp_fd(handles[i]);
     unsigned char carrier = (unsigned char)n;
     struct iovec data = {.iov_base = &carrier, .iov_len = 1};
-    control rights;
+    brp_rights rights;
     memset(&rights, 0, sizeof rights);
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
@@ -50,33 +49,12 @@ brood_status brp_pass_send(brp_handle stream, int64_t peer, const brp_handle *ha
     }
 }
 
-/* Takes the descriptors out of a message; those beyond `room` are closed. How many there were. */
-static size_t take_rights(struct msghdr *message, int *fds, size_t room)
-{
-    size_t n = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++, n++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-            if (n < room)
-                fds[n] = brp_above_stdio(fd);
-            else
-                close(fd);
-        }
-    }
-    return n;
-}
-
 /* One message: the carrier and what came with it. EAGAIN is BROOD_ETIMEDOUT. */
-static brood_status receive_once(int stream, int *fds, size_t room, size_t *n, bool *cut)
+static brood_status receive_once(int stream, brp_handle *handles, size_t room, size_t *n, bool *cut)
 {
     unsigned char carrier = 0;
     struct iovec data = {.iov_base = &carrier, .iov_len = 1};
-    control rights;
+    brp_rights rights;
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = rights.bytes,
@@ -91,7 +69,7 @@ static brood_status receive_once(int stream, int *fds, size_t room, size_t *n, b
         return BROOD_EEOF;
     if (got < 0)
         return brp_fail(errno, "could not receive handles");
-    *n = take_rights(&message, fds, room);
+    *n = brp_rights_take(&message, handles, room);
     *cut = (message.msg_flags & MSG_CTRUNC) != 0;
     return BROOD_OK;
 }
@@ -102,25 +80,23 @@ brood_status brp_pass_receive(brp_handle stream, brp_handle *handles, size_t n,
     if (n == 0 || n > BRP_PASS_MAX)
         return bri_fail(BROOD_EINVALID, "could not receive %zu handles: 1 to %d go at once", n,
                         BRP_PASS_MAX);
-    int fds[BRP_PASS_MAX];
+    brp_handle taken[BRP_PASS_MAX];
     size_t came = 0;
     bool cut = false;
     brood_status status;
-    while ((status = receive_once(brp_fd(stream), fds, n, &came, &cut)) == BROOD_ETIMEDOUT)
+    while ((status = receive_once(brp_fd(stream), taken, n, &came, &cut)) == BROOD_ETIMEDOUT)
         BROOD_TRY(brp_await_fd(brp_fd(stream), POLLIN, deadline));
     if (status != BROOD_OK)
         return status;
     bool whole = came == n && !cut;
     for (size_t i = 0; i < came && i < n; i++)
-        whole = whole && fds[i] >= 0;
+        whole = whole && brp_handle_is_set(taken[i]);
     if (whole) {
-        for (size_t i = 0; i < n; i++)
-            handles[i] = brp_handle_of(fds[i]);
+        memcpy(handles, taken, n * sizeof *handles);
         return BROOD_OK;
     }
     for (size_t i = 0; i < came && i < n; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        brp_handle_close(&taken[i]);
     if (came < n && cut) /* the kernel drops what this process has no numbers for */
         return bri_fail(BROOD_ELIMIT, "could not receive %zu handles: only %zu fit", n, came);
     return bri_fail(BROOD_EFORMAT, "could not receive %zu handles: %zu came", n, came);

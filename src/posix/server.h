@@ -28,4 +28,8 @@ int brp_set_nonblocking(int fd, bool on);
 /* A stream socket, close-on-exec, above the standard streams; -1 with errno. */
 int brp_make_socket(int family);
 
+/* Readies a socket that leads to its peer: calls wait in it, and small messages go at once. -1 with
+ * errno. */
+int brp_set_up_client(int fd, brp_channel_kind kind);
+
 #endif /* BRP_POSIX_SERVER_H */

@@ -62,9 +62,12 @@ static void *count_interrupts(void *argument)
         ssize_t got = read(counter.read_end, &what, 1);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0 || atomic_load(&write_end) < 0) /* given back */
+        if (got <= 0)
             break;
-        counter.handler(counter.context, ++count);
+        /* Given back: this end stays until the other one is closed, for a handler may be about to
+         * write, and a pipe without a reader would raise SIGPIPE there. */
+        if (atomic_load(&write_end) >= 0)
+            counter.handler(counter.context, ++count);
     }
     close(counter.read_end);
     pthread_mutex_lock(&lock);

@@ -98,21 +98,15 @@ brood_status brp_tcp_listen(brp_server **server, const char *host, uint16_t port
 /* A connected socket: -1 with the errno in *error. */
 static int connect_to(const struct addrinfo *to, bri_deadline deadline, int *error)
 {
-    const int on = 1;
     int fd = brp_make_socket(to->ai_family);
     if (fd < 0 || brp_set_nonblocking(fd, true) != 0)
         *error = errno;
     else
         *error = brp_connect_until(fd, to->ai_addr, to->ai_addrlen, deadline);
-    if (*error == 0 && brp_set_nonblocking(fd, false) != 0)
+    if (*error == 0 && brp_set_up_client(fd, BRP_CHANNEL_SOCKET) != 0)
         *error = errno;
-    if (*error == 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#ifdef SO_NOSIGPIPE
-        setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
-#endif
+    if (*error == 0)
         return fd;
-    }
     if (fd >= 0)
         close(fd);
     return -1;

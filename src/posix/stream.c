@@ -18,22 +18,10 @@ enum {
         1 << 30 /* bytes given to one system call: some systems refuse more than INT_MAX */
 };
 
-static int make_socket_pair(int fds[2])
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-        return -1;
-    fds[0] = brp_above_stdio(fds[0]);
-    fds[1] = brp_above_stdio(fds[1]);
-    if (fds[0] >= 0 && fds[1] >= 0)
-        return 0;
-    brp_close_both(fds);
-    return -1;
-}
-
 brood_status brp_stream_pair(brp_handle ends[2])
 {
     int fds[2];
-    if (make_socket_pair(fds) != 0)
+    if (brp_make_socket_pair(fds) != 0)
         return brp_fail(errno, "could not make a channel");
     ends[0] = brp_handle_of(fds[0]);
     ends[1] = brp_handle_of(fds[1]);
@@ -43,7 +31,7 @@ brood_status brp_stream_pair(brp_handle ends[2])
 brood_status brp_stream_pair_one_way(brp_handle ends[2])
 {
     int fds[2];
-    if (make_socket_pair(fds) != 0)
+    if (brp_make_socket_pair(fds) != 0)
         return brp_fail(errno, "could not make a one-way channel");
     if (shutdown(fds[0], SHUT_WR) != 0 || shutdown(fds[1], SHUT_RD) != 0) {
         brp_close_both(fds);
