@@ -18,9 +18,10 @@
  *
  * Arguments and results may be any values, brood locks, queues, connections, and sockets and open
  * files (brood/socket.h) among them. What is tied to one process (a pool) is refused, and fails the
- * item that contains it. A connection that is an argument is duplicated when it is submitted: close
- * it here if it was given away; its other end sees the end when the task has ended and the worker
- * has let it go.
+ * item that contains it. A connection that is an argument is duplicated when its task is made:
+ * close it here after brood_pool_apply_async, but after the results of a map_async or imap, whose
+ * items become tasks one after the other. Its other end sees the end when the task has ended and
+ * the worker has let it go.
  *
  * Every function gives BROOD_EINVALID for a pool, a function, or a place for its results that is
  * NULL, unless it says that it may be.

@@ -269,15 +269,14 @@ static void test_a_connections_end_comes_with_its_tasks_end(void **state)
     brood_connection *ours, *theirs;
     brood_value got;
     bt_ok(brood_pipe(&ours, &theirs, true));
-    brood_value value = brood_connection_value(theirs);
-    brood_value items = brood_pack("[v]", value), results;
-    bt_ok(brood_connection_send(ours, brood_int(3), HANG));
     brood_future *future;
-    bt_ok(brood_pool_map_async(pool, answer, items, NULL, &future));
-    assert_int_equal(ask(ours), 9); /* it was sent: this end is not needed any more */
+    bt_ok(brood_pool_apply_async(pool, answer, brood_pack("(v)", brood_connection_value(theirs)),
+                                 NULL, &future));
     brood_connection_close(theirs);
+    bt_ok(brood_connection_send(ours, brood_int(3), HANG));
+    assert_int_equal(ask(ours), 9);
     bt_ok(brood_pool_terminate(pool));
-    bt_fails(brood_future_take(future, &results, HANG), BROOD_ECANCELLED);
+    bt_fails(brood_future_take(future, &got, HANG), BROOD_ECANCELLED);
     brood_future_destroy(future);
     bt_ok(brood_pool_join(pool, HANG));
     bt_fails(brood_connection_recv(ours, &got, HANG), BROOD_EEOF);
