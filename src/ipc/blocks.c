@@ -20,7 +20,8 @@ enum {
     KEPT_BYTES = 64 << 20, /* of large free blocks that keep their memory */
     LEAST_STEP = 64 << 10, /* of growth */
     MOST_STEP = 4 << 20,
-    LIST_MOST = 31 /* counts of a list stop here */
+    LIST_MOST = 31,           /* counts of a list stop here, and never go down again */
+    KEPT_MOST = LIST_MOST - 1 /* blocks in a list whose count is needed */
 };
 
 /* ---- classes of sizes ---- */
@@ -265,7 +266,7 @@ static void give_back_large(bri_arena *arena, bri_block *block, uint64_t unit)
     uint32_t class = class_of_block(block);
     uint64_t backed = atomic_load(&block->as.backed);
     bool is_kept = backed > BRI_LINE && backed + kept_bytes(head) <= KEPT_BYTES;
-    if (is_kept && push_block(arena, &head->kept[class], unit, LIST_MOST))
+    if (is_kept && push_block(arena, &head->kept[class], unit, KEPT_MOST))
         return;
     atomic_store(&block->as.backed, BRI_LINE);
     BRI_KILL_POINT("arena-discard");

@@ -3,6 +3,8 @@
  *
  *     --what bytes|value|many  --bytes N  --producers N  --consumers N  --count N
  *
+ *     --limit N  bytes that may wait (0: the default)
+ *
  * value: pickled small tuples. many: bytes in batches of 32.
  */
 #include <string.h>
@@ -173,7 +175,8 @@ int main(int argc, char **argv)
         bench_need_cpus(2);
     brood_process *putters[MOST], *getters[MOST];
     job getting = all;
-    BROOD_CHECK(brood_queue_create(&all.queue, NULL));
+    brood_queue_options options = {.memory_limit = (uint64_t)bench_number(argc, argv, "limit", 0)};
+    BROOD_CHECK(brood_queue_create(&all.queue, &options));
     BROOD_CHECK(brood_queue_create(&all.sums, NULL));
     getting.queue = all.queue;
     getting.sums = all.sums;

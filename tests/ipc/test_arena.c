@@ -177,6 +177,31 @@ static void test_processes_share_it(void **state)
     assert_int_equal(bt_arena_used(), used);
 }
 
+/* What is given back and taken again at once must not cost new pages each time, though many were
+ * given back before. */
+static void test_large_blocks_keep_their_memory_after_many_were_free(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    bri_arena *arena = the_arena();
+    uint64_t blocks[N], again;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N; i++)
+            bt_ok(bri_arena_alloc(arena, MIB, &blocks[i]));
+        if (round == 0)
+            for (int i = 0; i < N; i++)
+                bri_arena_free(arena, blocks[i]);
+    }
+    unsigned char *middle = (unsigned char *)bri_arena_at(arena, blocks[0]) + MIB / 2;
+    *middle = 77;
+    bri_arena_free(arena, blocks[0]);
+    bt_ok(bri_arena_alloc(arena, MIB, &again));
+    assert_int_equal(again, blocks[0]);
+    assert_int_equal(*middle, 77); /* a page that was given back is all zero */
+    for (int i = 0; i < N; i++)
+        bri_arena_free(arena, blocks[i]);
+}
+
 /* ---- kills ---- */
 
 enum { MORE = 200 };
@@ -256,7 +281,10 @@ static void test_a_kill_at_any_point_leaves_it_usable(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_blocks_have_their_size_and_place),
+    return bt_main(argc, argv,
+                   /* the first: nothing is kept yet */
+                   bt_test(test_large_blocks_keep_their_memory_after_many_were_free),
+                   bt_test(test_blocks_have_their_size_and_place),
                    bt_test(test_blocks_in_use_are_apart), bt_test(test_a_freed_block_is_used_again),
                    bt_test(test_a_large_block_is_backed_as_far_as_it_is_asked_for),
                    bt_test(test_too_much_is_an_error_with_sizes), bt_test(test_threads_share_it),
