@@ -2,7 +2,8 @@
 # targets nor a project that includes this one by add_subdirectory sees them.
 
 if(MSVC)
-  add_compile_options(/W4)
+  # C11 atomics are behind a switch (Visual Studio 2022 17.5 or later), and the sources are UTF-8.
+  add_compile_options(/W4 /utf-8 "$<$<COMPILE_LANG_AND_ID:C,MSVC>:/experimental:c11atomics>")
   set(brood_werror /WX)
 else()
   set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes)
