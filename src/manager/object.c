@@ -199,6 +199,15 @@ void bri_managed_sweep(bri_server *server)
             free_object(server, object);
 }
 
+void bri_managed_stop(bri_server *server)
+{
+    for (size_t i = 0; i < server->n_used; i++) {
+        bri_managed *object = server->slots[i].object;
+        if (object != NULL && object->type->stop != NULL)
+            object->type->stop(object->state);
+    }
+}
+
 void bri_managed_clear(bri_server *server)
 {
     /* Contents may refer to one another: first all states, then all objects. */

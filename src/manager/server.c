@@ -101,6 +101,7 @@ void bri_server_destroy(bri_server *server)
             bri_session_end(server->sessions[i]);
     for (size_t i = 0; i < server->n_adopted; i++)
         brood_connection_close(server->adopted[i]);
+    bri_managed_stop(server);
     bri_end_slow(server);
     for (bri_session *session = server->runnable; session != NULL; session = session->next_runnable)
         session->runnable = false;

@@ -52,6 +52,8 @@ typedef struct bri_managed_type {
     /* Makes the state from call->args and call->kwds. */
     brood_status (*create)(bri_invocation *call, void **state);
     void (*destroy)(void *state);
+    /* The server ends: calls that wait in threads have to return. NULL: there are none. */
+    void (*stop)(void *state);
     /* The object as a value, for #GETVALUE; NULL: it cannot be one. */
     brood_status (*value)(bri_managed *object, brood_value *value);
     /* Python's repr; NULL: <Type object>. */
@@ -99,8 +101,9 @@ void bri_managed_suspect(bri_managed *object);
 void bri_managed_pin(bri_managed *object);
 void bri_managed_unpin(bri_managed *object);
 
-/* Frees what nobody wants any more; all of them at the server's end. */
+/* Frees what nobody wants any more; at the server's end stops all, then frees all. */
 void bri_managed_sweep(bri_server *server);
+void bri_managed_stop(bri_server *server);
 void bri_managed_clear(bri_server *server);
 
 /* The object as it stands in values of the server. */

@@ -72,6 +72,12 @@ static void destroy_pool(void *state)
     brood_pool_destroy(state);
 }
 
+/* Tasks that hang are killed, so whoever waits for them returns. */
+static void stop_pool(void *state)
+{
+    brood_pool_terminate(state);
+}
+
 static brood_status pool_close(bri_invocation *call)
 {
     return brood_pool_close(call->state);
@@ -425,6 +431,7 @@ const bri_managed_type bri_pool_type = {
     .n_methods = sizeof pool_methods / sizeof *pool_methods,
     .create = create_pool,
     .destroy = destroy_pool,
+    .stop = stop_pool,
 };
 
 static const bri_method result_methods[] = {

@@ -388,10 +388,32 @@ static void test_a_client_like_cpythons_is_killed_in_any_call(void **state)
     kill_in_all(false);
 }
 
+/* Its server ends all the same, and the pool with it. */
+static void test_a_server_ends_while_a_task_hangs(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *pool = make(manager, "Pool", brood_pack("(i)", 1)), *result;
+    victim v = {.address = brood_manager_server_address(r.server), .is_ours = true};
+    bt_ok(dial(&v, &v.session));
+    bt_ok(ask(v.session, brood_pack("(ns(s){})", "accept_connection", "brood:waiting")));
+    bt_ok(brood_connection_send(
+        v.session, brood_pack("(ss(s){})", pool->ident, "apply", "kill_hang"), PATIENCE));
+    bt_ok(brood_proxy_call_object(pool, "apply_async", brood_pack("(s)", "kill_hang"), &result));
+    brood_proxy_close(result);
+    brood_proxy_close(pool);
+    brood_manager_close(manager);
+    rig_close(&r);
+    brood_connection_close(v.session);
+}
+
 int main(int argc, char **argv)
 {
     brood_register("kill_twice", kill_twice);
     brood_register("kill_hang", kill_hang);
     return bt_main(argc, argv, bt_test(test_a_client_is_killed_in_any_call),
-                   bt_test(test_a_client_like_cpythons_is_killed_in_any_call));
+                   bt_test(test_a_client_like_cpythons_is_killed_in_any_call),
+                   bt_test(test_a_server_ends_while_a_task_hangs));
 }
