@@ -67,6 +67,17 @@ static brood_status take_handle(brood_connection *connection)
                               : status;
 }
 
+/* Receives a message of any size and tells how long it was and its last byte. */
+static brood_status take_giant(brood_connection *connection)
+{
+    void *data;
+    size_t size;
+    BROOD_TRY(brood_connection_recv_bytes(connection, SIZE_MAX / 2, &data, &size, 2 * PATIENCE));
+    int last = size == 0 ? 0 : ((unsigned char *)data)[size - 1];
+    brood_free(data);
+    return brood_connection_send(connection, brood_pack("(ui)", (uint64_t)size, last), PATIENCE);
+}
+
 /* One message; BROOD_EEOF ends the serving. */
 static brood_status serve_one(brood_connection *connection)
 {
@@ -82,6 +93,8 @@ static brood_status serve_one(brood_connection *connection)
         status = send_handle(connection);
     else if (strcmp(text, "take handle") == 0)
         status = take_handle(connection);
+    else if (strcmp(text, "giant") == 0)
+        status = take_giant(connection);
     else if (strcmp(text, "end") == 0)
         status = BROOD_EEOF;
     else
