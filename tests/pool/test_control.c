@@ -145,7 +145,7 @@ static void test_deadlines_are_those_of_each_item(void **state)
     (void)state;
     brood_pool *pool = make_pool(1);
     brood_value results, items = numbers(10);
-    brood_map_options options = {.chunksize = 5, .keep_errors = true, .policy.hard_deadline = 300};
+    brood_map_options options = {.chunksize = 5, .keep_errors = true, .policy.hard_deadline = 1500};
     bt_ok(brood_set_item(&items, 3, brood_int(-1)));
     bt_ok(brood_pool_map(pool, hang_if_negative, items, &options, &results));
     for (size_t i = 0; i < 10; i++)
@@ -272,7 +272,7 @@ static void test_a_stopped_worker_meets_its_hard_deadline(void **state)
         bt_skip("processes cannot be stopped there");
     brood_pool *pool = make_pool(2);
     brood_value result;
-    brood_apply_options options = {.policy.hard_deadline = 300};
+    brood_apply_options options = {.policy.hard_deadline = 1500};
     bt_fails(brood_pool_apply(pool, stop_itself, (brood_value){0}, &options, &result), BROOD_ETASK);
     bt_message_has("TimeoutError");
     end_pool(pool);

@@ -15,7 +15,7 @@
 #include "core/transfer.h"
 #include "platform/child.h"
 
-enum { TASKS = 30, LARGE = 150000, DEADLINE = 400 };
+enum { TASKS = 30, LARGE = 150000, DEADLINE = 1000 };
 
 /* ---- a worker ends at a step ---- */
 
