@@ -170,6 +170,7 @@ class Control(Serving):
         conn.close()
 
 
+@unittest.skipIf(IS_WINDOWS, "too many connections, 50 ms each; tests/manager has the same methods")
 class Lists(Serving):
     def check(self, function, *start):
         """The same on a list and on a proxy: the same result or exception, the same content."""
@@ -220,6 +221,7 @@ class Lists(Serving):
             self.check(lambda l: l.sort(), start)
 
 
+@unittest.skipIf(IS_WINDOWS, "too many connections, 50 ms each; tests/manager has the same methods")
 class Dicts(Serving):
     def test_every_method(self):
         def check(function):
@@ -307,6 +309,8 @@ class Values(Serving):
     def test_array(self):
         for code, items in (("i", [1, -2, 3]), ("d", [1.5, 2]), ("B", [0, 255]), ("u", "a\u20ac"), ("f", []),
                             ("Q", [2**64 - 1]), ("q", [-(2**63)]), ("l", range(4))):
+            if IS_WINDOWS and code in "ul":  # they have another size there, and CPython's format is the machine's own
+                continue
             own, proxy = array.array(code, items), self.manager.Array(code, items)
             self.assertEqual(len(proxy), len(own))
             self.assertEqual(list(proxy), list(own))
@@ -637,6 +641,7 @@ class Processes(Serving):
             time.sleep(0.001)
         ready.clear()
 
+    @unittest.skipIf(IS_WINDOWS, "over TCP nothing tells which process it was")
     def test_a_lock_outlives_the_thread_that_took_it(self):
         lock = self.manager.Lock()
         self.assertTrue(self.in_thread(lock.acquire)())
@@ -673,6 +678,7 @@ class Processes(Serving):
         self.assertEqual(table["n"], 10)
 
 
+@unittest.skipIf(IS_WINDOWS, "too many connections, 50 ms each; tests/manager has the same with fewer")
 class Crowd(Serving):
     address = "127.0.0.1:0"
 
