@@ -21,8 +21,13 @@
  * Methods have Python's names, "append" and "__getitem__" alike.
  *
  * A call that waits (a lock's acquire, a queue's get) keeps nobody else waiting. When a client dies
- * its locks and semaphores are released, what it had taken of a queue but not received is there
- * again, and its references are dropped (Python's server keeps all of it for ever).
+ * its locks and semaphores are released, a call of it that waits takes nothing, and its references
+ * are dropped (Python's server keeps all of it for ever). An item that was on its way to it is
+ * lost. A client that is not brood's is known by its process, on the same machine; over TCP by its
+ * host and the process's name, and there its references stay.
+ *
+ * A proxy inside of an object of a class of the program's own (which the server keeps as it is)
+ * does not keep the object alive that it stands for.
  *
  * What fails here has the status in which C sees it:
  *   BROOD_EEMPTY, BROOD_EFULL  queue.Empty, queue.Full        BROOD_ERANGE     IndexError
@@ -34,7 +39,7 @@
  * What holds for all functions that talk to a server:
  * Errors:  BROOD_EEOF the server has ended or is gone; BROOD_EAUTH it has another key;
  *          BROOD_ETIMEDOUT it does not answer; BROOD_ENOMEM; BROOD_ECLOSED the manager was shut
- * down or closed; BROOD_EINVALID. Blocks:  until the server answers; a method that waits there
+ * down or closed; BROOD_ELIMIT the server lets this client have no more sessions; BROOD_EINVALID. Blocks:  until the server answers; a method that waits there
  * waits here. Threads: safe; each thread has a session of its own with the server, and RLocks and
  * Conditions are owned by sessions. Fork:    a child of brood's can go on using proxies that it got
  * as arguments.
