@@ -37,12 +37,15 @@
  * brood_manager_failure gives the exception itself, with its kind, message and arguments.
  *
  * What holds for all functions that talk to a server:
- * Errors:  BROOD_EEOF the server has ended or is gone; BROOD_EAUTH it has another key;
- *          BROOD_ETIMEDOUT it does not answer; BROOD_ENOMEM; BROOD_ECLOSED the manager was shut
- * down or closed; BROOD_ELIMIT the server lets this client have no more sessions; BROOD_EINVALID. Blocks:  until the server answers; a method that waits there
- * waits here. Threads: safe; each thread has a session of its own with the server, and RLocks and
- * Conditions are owned by sessions. Fork:    a child of brood's can go on using proxies that it got
- * as arguments.
+ *
+ * Errors:  BROOD_EEOF the server has ended, is gone, or lets nobody else in; BROOD_EAUTH it has
+ *          another key; BROOD_ETIMEDOUT it does not answer; BROOD_ELIMIT it lets this client have
+ *          no more sessions; BROOD_ECLOSED the manager was shut down or closed; BROOD_ENOMEM;
+ *          BROOD_EINVALID.
+ * Blocks:  until the server answers; a method that waits there waits here.
+ * Threads: safe; each thread has a session of its own with the server, and RLocks and Conditions
+ *          are owned by sessions.
+ * Fork:    a child of brood's can go on using proxies that it got as arguments.
  */
 #ifndef BROOD_MANAGER_H
 #define BROOD_MANAGER_H
