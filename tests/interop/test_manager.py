@@ -626,6 +626,7 @@ class Processes(Serving):
             child.join()
 
     @unittest.skipIf(IS_WINDOWS, "over TCP nothing tells which process it was")
+    @unittest.skipIf("BROOD_TEST_PORTABLE" in os.environ, "without pidfds nobody is told of the end of another's child")
     def test_a_dead_clients_references_are_dropped(self):
         context = multiprocessing.get_context("fork")
         before = self.manager._number_of_objects()
@@ -642,6 +643,7 @@ class Processes(Serving):
         ready.clear()
 
     @unittest.skipIf(IS_WINDOWS, "over TCP nothing tells which process it was")
+    @unittest.skipIf("BROOD_TEST_PORTABLE" in os.environ, "without pidfds nobody is told of the end of another's child")
     def test_a_lock_outlives_the_thread_that_took_it(self):
         lock = self.manager.Lock()
         self.assertTrue(self.in_thread(lock.acquire)())
