@@ -102,8 +102,10 @@ BROOD_API brood_value brood_int_text(const char *text);
 /*
  * A str from NUL-terminated UTF-8; the second form takes a size, and the text may contain NULs.
  *
- * Errors: BROOD_EFORMAT   not UTF-8. Text of doubtful origin, such as file names on POSIX:
- * brood_str_escaped. BROOD_EINVALID  the text is NULL.
+ * Text of doubtful origin, such as file names on POSIX: brood_str_escaped.
+ *
+ * Errors: BROOD_EFORMAT   not UTF-8.
+ *         BROOD_EINVALID  the text is NULL.
  */
 BROOD_API brood_value brood_str(const char *text);
 BROOD_API brood_value brood_str_n(const char *text, size_t size);
@@ -364,8 +366,8 @@ BROOD_API size_t brood_index_of(const brood_value *sequence, const brood_value *
  * such. Looking up, putting and removing take constant time, with keys chosen by an enemy too. A
  * nan can be put, but never found.
  *
- * Errors: BROOD_ETYPE      the value is no dict; the key is of a kind that can change and so cannot
- * be one. BROOD_ENOTFOUND  the key is not there.
+ * Errors: BROOD_ETYPE      the value is no dict; or the key can change, and so cannot be one.
+ *         BROOD_ENOTFOUND  the key is not there.
  */
 
 /* Borrows the item of a key; NULL if it is not there, cannot be one, or the value is no dict. */
