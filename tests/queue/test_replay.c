@@ -13,7 +13,7 @@ static void play(const char *seed, char found[WORKERS][32])
     assert_int_equal(bt_run_prog(bt_prog("stress"), arguments, output, sizeof output), 0);
     assert_non_null(strstr(output, "0 failures"));
     for (int i = 0; i < WORKERS; i++) {
-        char label[16];
+        char label[32];
         snprintf(label, sizeof label, "worker %d: ", i);
         const char *at = strstr(output, label);
         found[i][0] = '\0';
