@@ -58,7 +58,8 @@ static void *watch_parent(void *argument)
 }
 
 /* A stopped process notices only when it goes on; but its group is an orphan by then, and POSIX
- * sends SIGHUP and SIGCONT to stopped members of such a group. */
+ * sends SIGHUP and SIGCONT to stopped members of such a group. (Not where it is adopted by an init
+ * of the same session, as some containers have: there it stays stopped.) */
 static brood_status arm(int fd)
 {
     int code = brp_helper_start(watch_parent, (void *)(intptr_t)fd);
