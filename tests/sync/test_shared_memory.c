@@ -345,7 +345,7 @@ static void test_no_name_is_left_whenever_its_maker_is_killed(void **state)
     }
     for (int i = 0; i < KILLS; i++) {
         for (int lifetime = 0; lifetime < 2; lifetime++) {
-            char full[40];
+            char full[48];
             snprintf(full, sizeof full, "%.31s-%d", names[i], lifetime);
             assert_true(bt_await(is_gone, full, 2000));
         }
