@@ -3,8 +3,9 @@
  *
  *     --bytes N  --producers N  --consumers N  --count N
  *
- * With several on both sides each consumer has an address, to which all producers connect: who
- * pushes gives to each in turn.
+ * With several on both sides each consumer has an address, and each producer a socket to each of
+ * them, which it takes in turn: one socket to all of them passes over whoever is not there yet, and
+ * then some get more than they wait for and others wait for ever.
  */
 /* brood-bench: pkg-config libzmq */
 #define _GNU_SOURCE
@@ -27,23 +28,21 @@ static void address_of(char *text, const char *directory, long consumer)
 static void put_all(const char *directory, long consumers, size_t bytes, int64_t count)
 {
     char address[ROOM];
-    void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_PUSH);
+    void *context = zmq_ctx_new(), *sockets[MOST];
     unsigned char *message = calloc(1, bytes);
     BENCH_REQUIRE(message != NULL);
-    if (consumers > 1) { /* a full one would be passed over, and the last one wait for ever */
-        int no_limit = 0;
-        BENCH_REQUIRE(zmq_setsockopt(socket, ZMQ_SNDHWM, &no_limit, sizeof no_limit) == 0);
-    }
     for (long i = 0; i < consumers; i++) {
         address_of(address, directory, i);
-        BENCH_REQUIRE(zmq_connect(socket, address) == 0);
+        sockets[i] = zmq_socket(context, ZMQ_PUSH);
+        BENCH_REQUIRE(zmq_connect(sockets[i], address) == 0);
     }
     for (int64_t i = 0; i < count; i++) {
         memcpy(message, &i, sizeof i);
-        BENCH_REQUIRE(zmq_send(socket, message, bytes, 0) == (int)bytes);
+        BENCH_REQUIRE(zmq_send(sockets[i % consumers], message, bytes, 0) == (int)bytes);
     }
     free(message);
-    zmq_close(socket);
+    for (long i = 0; i < consumers; i++)
+        zmq_close(sockets[i]);
     zmq_ctx_term(context); /* when all is written */
 }
 
