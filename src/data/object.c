@@ -20,6 +20,9 @@ brood_value bri_object_adopt(const bri_object_class *type, void *object)
 
 brood_value bri_object_value(const bri_object_class *type, void *object)
 {
+    if (object == NULL)
+        return bri_invalid(
+            bri_fail(BROOD_EINVALID, "could not make a value of a %s: NULL is none", type->name));
     brood_status status = type->retain(object);
     return status == BROOD_OK ? bri_object_adopt(type, object) : bri_invalid(status);
 }

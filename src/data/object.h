@@ -34,8 +34,8 @@ struct bri_object_class {
     brood_status (*write_foreign)(void *object, void *context, struct bri_buffer *out);
 };
 
-/* An object value: retains `object` (the caller keeps its own reference). Invalid value on failure.
- */
+/* An object value: retains `object` (the caller keeps its own reference). Invalid value on failure,
+ * and for NULL. */
 brood_value bri_object_value(const bri_object_class *type, void *object);
 
 /* The same, but the caller's reference passes to the value, also on failure. */

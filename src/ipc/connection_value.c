@@ -80,10 +80,6 @@ const bri_object_class bri_connection_class = {
 
 brood_value brood_connection_value(brood_connection *connection)
 {
-    if (connection == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of a connection: NULL is none");
-        return (brood_value){0};
-    }
     return bri_object_value(&bri_connection_class, connection);
 }
 

@@ -361,10 +361,9 @@ brood_status bri_shared_start(void)
 brood_value bri_shared_value(void *handle)
 {
     bri_shared *object = handle;
-    if (object == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of an object: NULL is none");
-        return (brood_value){0};
-    }
+    if (object == NULL)
+        return bri_invalid(
+            bri_fail(BROOD_EINVALID, "could not make a value of an object: NULL is none"));
     return bri_object_value(&object->class->type, object);
 }
 

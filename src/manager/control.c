@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/heap.h"
 #include "manager/session.h"
 
 /* ---- values of replies ---- */
@@ -20,7 +21,7 @@ brood_value bri_exposed_value(const bri_managed_type *type)
         brood_status status = brood_set_item(&names, i, brood_str(type->methods[i].name));
         if (status != BROOD_OK) {
             brood_value_clear(&names);
-            return (brood_value){0};
+            return bri_invalid(status);
         }
     }
     return names;

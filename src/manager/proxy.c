@@ -325,10 +325,6 @@ const bri_object_class bri_proxy_object_class = {
 
 brood_value brood_proxy_value(brood_proxy *proxy)
 {
-    if (proxy == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of a proxy: NULL is none");
-        return bri_invalid(BROOD_EINVALID);
-    }
     return bri_object_value(&bri_proxy_object_class, proxy);
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "core/transfer.h"
+#include "data/heap.h"
 #include "data/object.h"
 #include "platform/channel.h"
 
@@ -121,10 +122,11 @@ static brood_value make_value(intptr_t value, bool is_socket)
                           is_socket ? "socket" : "handle");
     if (status != BROOD_OK) {
         close_handle(handle, is_socket);
-        return (brood_value){0};
+        return bri_invalid(status);
     }
-    if (make(handle, is_socket, &made) != BROOD_OK)
-        return (brood_value){0};
+    status = make(handle, is_socket, &made);
+    if (status != BROOD_OK)
+        return bri_invalid(status);
     return bri_object_adopt(is_socket ? &socket_class : &handle_class, made);
 }
 

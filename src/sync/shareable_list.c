@@ -413,10 +413,6 @@ const bri_object_class bri_shareable_list_class = {.name = "ShareableList",
 
 brood_value brood_shareable_list_value(brood_shareable_list *list)
 {
-    if (list == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of a shareable list: NULL is none");
-        return (brood_value){0};
-    }
     return bri_object_value(&bri_shareable_list_class, list);
 }
 

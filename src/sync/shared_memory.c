@@ -198,10 +198,6 @@ void brood_shared_memory_close(brood_shared_memory *memory)
 
 brood_value brood_shared_memory_value(brood_shared_memory *memory)
 {
-    if (memory == NULL) {
-        bri_fail(BROOD_EINVALID, "could not make a value of shared memory: NULL is none");
-        return (brood_value){0};
-    }
     return bri_object_value(&memory_class, memory);
 }
 

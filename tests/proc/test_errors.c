@@ -1,4 +1,6 @@
 /* Starts that fail: each says exactly why, leaves nothing, and can be tried again. */
+#include <brood/brood.h>
+
 #include "harness.h"
 
 #include <apr_thread_proc.h>
@@ -104,7 +106,15 @@ static void test_a_process_needs_one_function(void **state)
     bt_fails(brood_process_create(&process, do_nothing, brood_pack("(s)", "x"), &options),
              BROOD_ETYPE);
     /* Arguments that could not be made are not no arguments. */
-    bt_fails(brood_process_create(&process, do_nothing, brood_pack("(?"), NULL), BROOD_EINVALID);
+    brood_value failed[] = {brood_pack("(?"),
+                            brood_lock_value(NULL),
+                            brood_connection_value(NULL),
+                            brood_shared_memory_value(NULL),
+                            brood_shareable_list_value(NULL),
+                            brood_proxy_value(NULL),
+                            brood_socket_value(-1)};
+    for (size_t i = 0; i < sizeof failed / sizeof *failed; i++)
+        bt_fails(brood_process_create(&process, do_nothing, failed[i], NULL), BROOD_EINVALID);
 }
 
 static void test_arguments_that_cannot_travel(void **state)
