@@ -58,7 +58,9 @@ BROOD_API brood_status brood_barrier_create(brood_barrier **barrier, uint32_t pa
  *          by its action, or it was reset meanwhile (Python: BrokenBarrierError, for a time-out
  *          too); what the action answered, to its process, or why it was not found there
  *          (BROOD_ENOTFOUND, another build); BROOD_ECLOSED it ended while this process was forked;
- * BROOD_EINVALID. Blocks:  yes. Threads: safe; a party is any call, of threads and processes alike.
+ *          BROOD_EINVALID.
+ * Blocks:  yes.
+ * Threads: safe; a party is any call, of threads and processes alike.
  * Python:  Barrier.wait(timeout).
  */
 BROOD_API brood_status brood_barrier_wait(brood_barrier *barrier, brood_ms timeout,

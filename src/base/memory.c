@@ -109,3 +109,12 @@ char *bri_strdup(const char *text)
 {
     return bri_strndup(text, strlen(text));
 }
+
+bool bri_same_bytes(const void *one, const void *other, size_t size)
+{
+    const volatile unsigned char *a = one, *b = other;
+    unsigned char different = 0;
+    for (size_t i = 0; i < size; i++)
+        different = (unsigned char)(different | (a[i] ^ b[i]));
+    return different == 0;
+}

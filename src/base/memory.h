@@ -6,6 +6,7 @@
 #ifndef BRI_MEMORY_H
 #define BRI_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* As malloc, calloc and realloc, but a failure also sets the last error to BROOD_ENOMEM with the
@@ -20,6 +21,9 @@ void bri_free(void *block);
 /* Copies `length` bytes and adds a NUL; NULL when memory is out. */
 char *bri_strndup(const char *text, size_t length);
 char *bri_strdup(const char *text);
+
+/* Whether two pieces of memory are the same, in a time that does not depend on what is in them. */
+bool bri_same_bytes(const void *one, const void *other, size_t size);
 
 #ifdef BROOD_TESTING
 /* Makes the n-th allocation from now on fail (1 is the next), and those after it too when

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "platform/hmac.h"
 #include "platform/ident.h"
 
@@ -116,7 +117,7 @@ static brood_status check_response(const bri_auth *auth, const unsigned char *me
     if (size - length != wanted || (digest == BRP_MD5 && auth->key.refuse_md5))
         return BROOD_OK;
     BROOD_TRY(compute(auth, digest, auth->challenge, sizeof auth->challenge, made));
-    *is_right = brp_same_bytes(message + length, made, wanted);
+    *is_right = bri_same_bytes(message + length, made, wanted);
     return BROOD_OK;
 }
 

@@ -165,11 +165,13 @@ brood_status bri_client_enter_plain(bri_session *session);
  * given back. */
 void bri_client_leave(bri_session *session);
 
-/* The process behind this key of the poller has ended. */
+/* The key of a client's process in the poller; its half of a session's is no slot. */
 static inline uint64_t bri_client_key(const bri_client *client)
 {
     return (uint64_t)client->number << 32 | UINT32_MAX;
 }
+
+/* The process behind this key of the poller has ended. */
 void bri_client_ended(bri_server *server, uint64_t key);
 void bri_clients_clear(bri_server *server);
 

@@ -6,7 +6,6 @@
 #ifndef BRP_HMAC_H
 #define BRP_HMAC_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "platform/error.h"
@@ -20,8 +19,5 @@ enum { BRP_MD5_SIZE = 16, BRP_SHA256_SIZE = 32, BRP_DIGEST_MOST = 32 };
  * where the library with the digests is missing. */
 brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const void *data,
                       size_t size, unsigned char out[BRP_DIGEST_MOST]);
-
-/* Whether two pieces of memory are the same, in a time that does not depend on what is in them. */
-bool brp_same_bytes(const void *one, const void *other, size_t size);
 
 #endif /* BRP_HMAC_H */

@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -78,13 +79,4 @@ brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const
     }
     memcpy(out, made, length < BRP_DIGEST_MOST ? length : BRP_DIGEST_MOST);
     return BROOD_OK;
-}
-
-bool brp_same_bytes(const void *one, const void *other, size_t size)
-{
-    const volatile unsigned char *a = one, *b = other;
-    unsigned char different = 0;
-    for (size_t i = 0; i < size; i++)
-        different = (unsigned char)(different | (a[i] ^ b[i]));
-    return different == 0;
 }

@@ -67,12 +67,3 @@ brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const
                         digest == BRP_MD5 ? "MD5" : "SHA-256", (unsigned long)status);
     return BROOD_OK;
 }
-
-bool brp_same_bytes(const void *one, const void *other, size_t size)
-{
-    const volatile unsigned char *a = one, *b = other;
-    unsigned char different = 0;
-    for (size_t i = 0; i < size; i++)
-        different = (unsigned char)(different | (a[i] ^ b[i]));
-    return different == 0;
-}

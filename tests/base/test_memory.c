@@ -78,6 +78,23 @@ static void test_all_later_allocations_fail_too_if_asked(void **state)
     bri_free(first);
 }
 
-dt_main(dt_test(test_blocks_are_counted), dt_test(test_size_zero_gives_a_block),
-        dt_test(test_a_failure_is_described), dt_test(test_the_chosen_allocation_fails),
+static void test_comparison_finds_every_difference(void **state)
+{
+    (void)state;
+    unsigned char one[64], other[64];
+    memset(one, 0x5a, sizeof one);
+    for (size_t i = 0; i < sizeof one; i++) {
+        memcpy(other, one, sizeof one);
+        assert_true(bri_same_bytes(one, other, sizeof one));
+        for (int bit = 0; bit < 8; bit++) {
+            other[i] = (unsigned char)(one[i] ^ (1 << bit));
+            assert_false(bri_same_bytes(one, other, sizeof one));
+        }
+        assert_true(bri_same_bytes(one, other, i));
+    }
+}
+
+dt_main(dt_test(test_comparison_finds_every_difference), dt_test(test_blocks_are_counted),
+        dt_test(test_size_zero_gives_a_block), dt_test(test_a_failure_is_described),
+        dt_test(test_the_chosen_allocation_fails),
         dt_test(test_all_later_allocations_fail_too_if_asked))
