@@ -81,6 +81,23 @@ static void unlock_lives(bri_arena *arena)
     bri_latch_unlock(&arena->head->shared_latch);
 }
 
+/* A change that a dead process did not finish is undone, so its records can be read. */
+static void undo_unfinished(bri_arena *arena)
+{
+    lock_lives(arena);
+    unlock_lives(arena);
+}
+
+/* What a record says before it counts: that comes with its state. */
+static void fill_holder(bri_holder *holder, uint64_t object, uint64_t generation)
+{
+    atomic_store(&holder->object, object);
+    atomic_store(&holder->generation, generation);
+    atomic_store(&holder->held, 0);
+    for (int i = 0; i < BRI_LOOSE; i++)
+        atomic_store(&holder->loose[i], 0);
+}
+
 /* Under the latch: the life and the record's state change as one. */
 static void change(bri_arena *arena, uint64_t object, uint64_t life, bri_holder *holder,
                    bri_holder_state state)
@@ -115,11 +132,7 @@ brood_status bri_life_join(bri_arena *arena, const bri_shared_class *class, uint
     _Atomic uint64_t *word = bri_arena_life(arena, object);
     if (word == NULL)
         return fail_ended(class);
-    atomic_store(&holder->object, object);
-    atomic_store(&holder->generation, generation);
-    atomic_store(&holder->held, 0);
-    for (int i = 0; i < BRI_LOOSE; i++)
-        atomic_store(&holder->loose[i], 0);
+    fill_holder(holder, object, generation);
     lock_lives(arena);
     uint64_t life = atomic_load(word);
     bool lives = life >> HOLDER_BITS == generation && (life & HOLDERS_MASK) != 0 &&
@@ -157,6 +170,15 @@ void bri_life_leave(bri_arena *arena, bri_holder *holder)
         end_object(arena, holder, object);
 }
 
+/* Gives back what a record stands for, from wherever its process was when it died. */
+static void drop_share(bri_arena *arena, bri_holder *holder)
+{
+    if (atomic_load(&holder->state) == BRI_HOLDER_HELD)
+        bri_life_leave(arena, holder);
+    else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING)
+        end_object(arena, holder, atomic_load(&holder->object));
+}
+
 static brood_status tell_class(bri_arena *arena, bri_owner dead, bri_holder *holder,
                                bri_deadline deadline)
 {
@@ -178,10 +200,8 @@ static bool sweep_holder(bri_arena *arena, bri_owner dead, bri_holder *holder,
         if (tell_class(arena, dead, holder, deadline) != BROOD_OK)
             return false;
         BRI_KILL_POINT("shared-sweep-told");
-        bri_life_leave(arena, holder);
-    } else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING) {
-        end_object(arena, holder, atomic_load(&holder->object));
     }
+    drop_share(arena, holder);
     BRI_KILL_POINT("shared-sweep-left");
     return true;
 }
@@ -191,9 +211,7 @@ bool bri_shared_sweep(bri_arena *arena, bri_owner dead, bri_deadline deadline)
     _Atomic uint64_t *link = &bri_slot_at(arena, bri_owner_slot(dead))->holders;
     uint64_t offset;
     bool all = true;
-    /* A change that the dead one did not finish is undone before its records are read. */
-    lock_lives(arena);
-    unlock_lives(arena);
+    undo_unfinished(arena);
     while ((offset = atomic_load(link)) != 0) {
         bri_holder *holder = bri_holder_at(arena, offset);
         if (!sweep_holder(arena, dead, holder, deadline)) {
@@ -229,15 +247,10 @@ void bri_shared_drop_holds(bri_arena *arena, _Atomic uint64_t *chain)
     uint64_t offset;
     if (atomic_load(chain) == 0)
         return;
-    /* A change that a dead one did not finish is undone before its record is read. */
-    lock_lives(arena);
-    unlock_lives(arena);
+    undo_unfinished(arena);
     while ((offset = atomic_load(chain)) != 0) {
         bri_holder *holder = bri_holder_at(arena, offset);
-        if (atomic_load(&holder->state) == BRI_HOLDER_HELD)
-            bri_life_leave(arena, holder);
-        else if (atomic_load(&holder->state) == BRI_HOLDER_ENDING)
-            end_object(arena, holder, atomic_load(&holder->object));
+        drop_share(arena, holder);
         BRI_KILL_POINT("shared-hold-left");
         atomic_store(chain, atomic_load(&holder->next));
         BRI_KILL_POINT("shared-hold-unlinked");
@@ -250,11 +263,7 @@ void bri_shared_drop_holds(bri_arena *arena, _Atomic uint64_t *chain)
 uint64_t bri_life_begin(bri_arena *arena, uint64_t offset, bri_holder *holder)
 {
     uint64_t generation = atomic_fetch_add(&arena->head->generation, 1) + 1;
-    atomic_store(&holder->object, offset);
-    atomic_store(&holder->generation, generation);
-    atomic_store(&holder->held, 0);
-    for (int i = 0; i < BRI_LOOSE; i++)
-        atomic_store(&holder->loose[i], 0);
+    fill_holder(holder, offset, generation);
     BRI_KILL_POINT("shared-begin");
     atomic_store(&holder->state, BRI_HOLDER_HELD);
     BRI_KILL_POINT("shared-begin-held");
