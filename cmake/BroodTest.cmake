@@ -4,9 +4,9 @@
 set(BROOD_START_METHODS spawn fork forkserver)
 
 # Seconds. A sanitizer makes everything several times slower; Wine takes forty times as long to start a process.
-set(BROOD_TEST_TIMEOUT 120)
+set(BROOD_TEST_TIMEOUT 60)
 if(BROOD_SANITIZE OR CMAKE_CROSSCOMPILING)
-  set(BROOD_TEST_TIMEOUT 360)
+  set(BROOD_TEST_TIMEOUT 180)
 endif()
 
 # brood_test(<name> <command…>): the limits and the skip code that all tests share.
