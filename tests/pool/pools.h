@@ -60,6 +60,20 @@ static inline brood_status fail_at_first(brood_call *call)
     return brood_call_return(call, brood_int(brood_call_attempt(call)));
 }
 
+static inline brood_status refuse(brood_call *call)
+{
+    return brood_call_raise(call, "ValueError", "no");
+}
+
+static inline brood_status fail_odd(brood_call *call)
+{
+    int64_t n;
+    BROOD_TRY(brood_call_args(call, "l", &n));
+    if (n % 2 == 1)
+        return brood_call_raise(call, "ValueError", "%d is odd", (int)n);
+    return brood_call_return(call, brood_int(n));
+}
+
 static inline brood_status get_pid(brood_call *call)
 {
     return brood_call_return(call, brood_int(brp_pid()));
@@ -77,6 +91,50 @@ static inline brood_status hold(brood_call *call)
     BROOD_TRY(brood_queue_put(told, brood_int(brp_pid()), HANG));
     BROOD_TRY(brood_queue_get(awaited, &got, HANG));
     return brood_call_return(call, got);
+}
+
+/* A task that holds its worker until it is let go. */
+typedef struct holder {
+    brood_queue *told, *awaited;
+    brood_future *future;
+    int64_t pid; /* of its worker, once it was awaited */
+} holder;
+
+static inline holder submit_holder(brood_pool *pool, const brood_apply_options *options)
+{
+    holder h = {0};
+    bt_ok(brood_queue_create(&h.told, NULL));
+    bt_ok(brood_queue_create(&h.awaited, NULL));
+    bt_ok(brood_pool_apply_async(
+        pool, hold, brood_pack("(vv)", brood_queue_value(h.told), brood_queue_value(h.awaited)),
+        options, &h.future));
+    return h;
+}
+
+static inline void await_holder(holder *h)
+{
+    brood_value told;
+    bt_ok(brood_queue_get(h->told, &told, HANG));
+    h->pid = int_of(&told);
+}
+
+static inline holder start_holder(brood_pool *pool, const brood_apply_options *options)
+{
+    holder h = submit_holder(pool, options);
+    await_holder(&h);
+    return h;
+}
+
+static inline void let_go(holder *h)
+{
+    bt_ok(brood_queue_put(h->awaited, brood_int(7), HANG));
+}
+
+static inline void end_holder(holder *h)
+{
+    brood_future_destroy(h->future);
+    brood_queue_destroy(h->told);
+    brood_queue_destroy(h->awaited);
 }
 
 #endif /* TESTS_POOL_POOLS_H */

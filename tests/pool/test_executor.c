@@ -14,15 +14,6 @@ static brood_executor *make(int workers)
     return executor;
 }
 
-static brood_status fail_odd(brood_call *call)
-{
-    int64_t n;
-    BROOD_TRY(brood_call_args(call, "l", &n));
-    if (n % 2 == 1)
-        return brood_call_raise(call, "ValueError", "%d is odd", (int)n);
-    return brood_call_return(call, brood_int(n));
-}
-
 /* (told, awaited): tells that it runs, then waits for a word or to be told to stop. */
 static brood_status hold_or_stop(brood_call *call)
 {
@@ -41,12 +32,7 @@ static brood_status hold_or_stop(brood_call *call)
     return brood_call_return(call, got);
 }
 
-typedef struct holder {
-    brood_queue *told, *awaited;
-    brood_future *future;
-} holder;
-
-static holder start_holder(brood_executor *executor)
+static holder hold_worker(brood_executor *executor)
 {
     holder h = {0};
     brood_value told;
@@ -58,18 +44,6 @@ static holder start_holder(brood_executor *executor)
         &h.future));
     bt_ok(brood_queue_get(h.told, &told, HANG));
     return h;
-}
-
-static void let_go(holder *h)
-{
-    bt_ok(brood_queue_put(h->awaited, brood_int(7), HANG));
-}
-
-static void end_holder(holder *h)
-{
-    brood_future_destroy(h->future);
-    brood_queue_destroy(h->told);
-    brood_queue_destroy(h->awaited);
 }
 
 /* ---- the tests ---- */
@@ -111,7 +85,7 @@ static void failures_are_described(void)
 static void queued_tasks_are_cancelled(void)
 {
     brood_executor *executor = make(1);
-    holder h = start_holder(executor);
+    holder h = hold_worker(executor);
     brood_future *queued;
     brood_cancel_answer answer;
     brood_value result;
@@ -158,7 +132,7 @@ static void callbacks_are_called(void)
 static void shutdown_cancels_what_is_queued(void)
 {
     brood_executor *executor = make(1);
-    holder h = start_holder(executor);
+    holder h = hold_worker(executor);
     brood_future *queued[20];
     brood_value result;
     for (int i = 0; i < 20; i++)
@@ -224,7 +198,7 @@ static void map_keeps_the_order(void)
 static void map_has_a_time_limit(void)
 {
     brood_executor *executor = make(1);
-    holder h = start_holder(executor);
+    holder h = hold_worker(executor);
     brood_results *results;
     brood_value value;
     bt_ok(brood_executor_map(executor, square, numbers(3),
@@ -264,7 +238,7 @@ static void a_failing_initializer_breaks_it(void)
 static void later_futures_complete_first(void)
 {
     brood_executor *executor = make(2);
-    holder h = start_holder(executor);
+    holder h = hold_worker(executor);
     brood_future *futures[3] = {h.future}, *next;
     brood_completed *completed;
     for (int i = 1; i < 3; i++)
