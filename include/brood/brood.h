@@ -12,6 +12,7 @@
 #include <brood/executor.h>
 #include <brood/function.h>
 #include <brood/future.h>
+#include <brood/handle.h>
 #include <brood/init.h>
 #include <brood/listener.h>
 #include <brood/lock.h>
@@ -24,7 +25,6 @@
 #include <brood/rlock.h>
 #include <brood/semaphore.h>
 #include <brood/shared_memory.h>
-#include <brood/socket.h>
 #include <brood/status.h>
 #include <brood/time.h>
 #include <brood/value.h>

@@ -17,7 +17,7 @@
  * what a killed worker had is freed for it.
  *
  * Arguments and results may be any values, brood locks, queues, connections, and sockets and open
- * files (brood/socket.h) among them. What is tied to one process (a pool) is refused, and fails the
+ * files (brood/handle.h) among them. What is tied to one process (a pool) is refused, and fails the
  * item that contains it. A connection that is an argument is duplicated when its task is made:
  * close it here after brood_pool_apply_async, but after the results of a map_async or imap, whose
  * items become tasks one after the other. Its other end sees the end when the task has ended and

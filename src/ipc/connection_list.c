@@ -7,6 +7,8 @@
 #include "core/runtime.h"
 #include "core/transfer.h"
 #include "ipc/connection_state.h"
+#include "ipc/handle_value.h"
+#include "ipc/lend.h"
 #include "ipc/shared.h"
 
 /* All connections of this process. */
@@ -151,5 +153,7 @@ brood_status bri_ipc_start(void)
 {
     BROOD_TRY(start_connections());
     BROOD_TRY(bri_class_add(&bri_connection_class));
+    BROOD_TRY(bri_handle_values_start());
+    BROOD_TRY(bri_lender_start());
     return bri_shared_start();
 }

@@ -1,11 +1,11 @@
 /* pool/job.c - the life of jobs, and what their futures ask of them. */
 #include "pool/job.h"
-#include "pool/lend.h"
 
 #include <string.h>
 
 #include "base/memory.h"
 #include "core/thread.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 
 brood_status bri_job_make(brood_pool *pool, bri_job_kind kind, bri_job **job)

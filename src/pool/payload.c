@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "core/transfer.h"
 #include "data/pickle.h"
-#include "pool/lend.h"
+#include "ipc/lend.h"
 
 enum {
     HEAD = sizeof(uint64_t),

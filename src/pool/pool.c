@@ -6,9 +6,8 @@
 
 #include "base/memory.h"
 #include "core/registry.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
-#include "pool/lend.h"
-#include "pool/socket.h"
 #include "pool/worker.h"
 #include "proc/children.h"
 
@@ -82,7 +81,6 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 static void disown_pools(void)
 {
     bri_hub_after_fork();
-    bri_lender_after_fork();
     all_pools.list = NULL; /* another thread may have held it */
     (void)bri_mutex_create(&all_pools.list);
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
@@ -108,11 +106,6 @@ static void end_pools(void)
 
 static const bri_hooks hooks = {
     .name = "pool", .before_exit = end_pools, .after_fork_child = disown_pools};
-
-brood_status bri_pool_hook(void)
-{
-    return bri_runtime_hook(&hooks);
-}
 
 static void list_pool(brood_pool *pool)
 {
@@ -162,8 +155,6 @@ brood_status bri_pool_start(void)
 {
     bri_the_runtime.pools = &all_pools;
     BROOD_TRY(bri_hub_start());
-    BROOD_TRY(bri_lender_start());
-    BROOD_TRY(bri_sockets_start());
     if (all_pools.list == NULL)
         BROOD_TRY(bri_mutex_create(&all_pools.list));
     BROOD_TRY(bri_shared_class_add(&bri_pool_class));
@@ -274,7 +265,7 @@ static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
     pool->forks =
         (options->method != BROOD_START_DEFAULT ? options->method : brood_get_start_method()) ==
         BROOD_START_FORK;
-    BROOD_TRY(bri_pool_hook());
+    BROOD_TRY(bri_runtime_hook(&hooks));
     BROOD_TRY(set_initializer(pool, options));
     BROOD_TRY(bri_arena_get(&pool->arena));
     uint32_t room = room_for(pool, options);

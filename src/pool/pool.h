@@ -157,9 +157,6 @@ struct brood_pool {
 /* The class of the shared part. */
 extern const bri_shared_class bri_pool_class;
 
-/* Before the first thing that has to end, or to be forgotten by a forked child. */
-brood_status bri_pool_hook(void);
-
 /* The layer's start, called by brood_init: the worker's function and the class. */
 brood_status bri_pool_start(void);
 

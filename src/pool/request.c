@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "data/pickle.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
-#include "pool/lend.h"
 
 /* A request with more than this many bytes of arguments on their way has only a few tasks in the
  * table: enough that each worker finds the next one. So the same few blocks of memory are used

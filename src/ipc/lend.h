@@ -1,5 +1,5 @@
 /*
- * pool/lend.h - handles that travel in tasks and messages. Python: resource_sharer.py.
+ * ipc/lend.h - handles that travel in tasks and messages. Python: resource_sharer.py.
  *
  * A handle in a message is a ticket; whoever reads it borrows the handle from a thread of the
  * sender's, which has what the tickets stand for. Tickets of a task's arguments belong to a loan:
@@ -17,8 +17,5 @@ brood_status bri_lender_start(void);
 
 /* Ends all tickets of a loan; 0: there are none. Any thread. */
 void bri_loan_end(uint64_t loan);
-
-/* In the child of a fork: forgets what its parent lends. */
-void bri_lender_after_fork(void);
 
 #endif /* BRI_LEND_H */

@@ -1,6 +1,6 @@
-/* pool/socket.c - sockets and other handles as values. They are two classes, because Windows closes
- * and passes on sockets in another way than all else. */
-#include "pool/socket.h"
+/* ipc/handle_value.c - sockets and other handles as values. They are two classes, because Windows
+ * closes and passes on sockets in another way than all else. */
+#include "ipc/handle_value.h"
 
 #include <stdatomic.h>
 
@@ -103,7 +103,7 @@ static const bri_object_class handle_class = {.name = "Handle",
                                               .reduce = reduce,
                                               .rebuild = rebuild_handle};
 
-brood_status bri_sockets_start(void)
+brood_status bri_handle_values_start(void)
 {
     BROOD_TRY(bri_class_add(&socket_class));
     return bri_class_add(&handle_class);

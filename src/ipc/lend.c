@@ -1,14 +1,14 @@
-/* pool/lend.c - see the header. */
-#include "pool/lend.h"
+/* ipc/lend.c - see the header. */
+#include "ipc/lend.h"
 
 #include <brood/listener.h>
 
 #include "base/memory.h"
 #include "core/log.h"
+#include "core/runtime.h"
 #include "core/thread.h"
 #include "core/transfer.h"
 #include "platform/ident.h"
-#include "pool/pool.h"
 
 enum { KEY_SIZE = 32, PATIENCE = 10000 };
 
@@ -135,24 +135,8 @@ static void run_lender(void *context)
     }
 }
 
-/* Under the mutex. */
-static brood_status start_lending(void)
-{
-    if (lender.listener != NULL)
-        return BROOD_OK;
-    BROOD_TRY(bri_pool_hook());
-    BROOD_TRY(brp_random(lender.key, sizeof lender.key));
-    brood_listener_options options = {.authkey = lender.key, .authkey_size = sizeof lender.key};
-    BROOD_TRY(brood_listener_create(&lender.listener, NULL, &options));
-    brood_status status = bri_thread_start(&lender.thread, run_lender, lender.listener);
-    if (status != BROOD_OK) {
-        brood_listener_close(lender.listener);
-        lender.listener = NULL;
-    }
-    return status;
-}
-
-void bri_lender_after_fork(void)
+/* Forgets what its parent lends. */
+static void after_fork_child(void)
 {
     bri_thread_forget(lender.thread);
     lender.thread = NULL;
@@ -166,6 +150,25 @@ void bri_lender_after_fork(void)
     }
     lender.mutex = NULL; /* another thread may have held it */
     (void)bri_mutex_create(&lender.mutex);
+}
+
+static const bri_hooks hooks = {.name = "lender", .after_fork_child = after_fork_child};
+
+/* Under the mutex. */
+static brood_status start_lending(void)
+{
+    if (lender.listener != NULL)
+        return BROOD_OK;
+    BROOD_TRY(bri_runtime_hook(&hooks));
+    BROOD_TRY(brp_random(lender.key, sizeof lender.key));
+    brood_listener_options options = {.authkey = lender.key, .authkey_size = sizeof lender.key};
+    BROOD_TRY(brood_listener_create(&lender.listener, NULL, &options));
+    brood_status status = bri_thread_start(&lender.thread, run_lender, lender.listener);
+    if (status != BROOD_OK) {
+        brood_listener_close(lender.listener);
+        lender.listener = NULL;
+    }
+    return status;
 }
 
 /* ---- in messages ---- */

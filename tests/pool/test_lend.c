@@ -2,47 +2,13 @@
 /* Sockets, connections and files as arguments and results of tasks, and what becomes of them. */
 #include "pools.h"
 
+#include "ipc/socket_pair.h"
 #include "platform/child.h"
-#include "platform/clock.h"
-#include "platform/socket.h"
 
 #ifdef _WIN32
 #include <fcntl.h>
 #include <io.h>
 #endif
-
-static bri_deadline soon(void)
-{
-    return bri_deadline_after(brp_clock_now(), HANG);
-}
-
-/* A connected pair over the loopback: the client's end as a channel, the server's as a socket. */
-static intptr_t make_pair(brp_channel *client)
-{
-    brp_server *server;
-    brp_channel accepted;
-    uint16_t port;
-    bt_ok(brp_tcp_listen(&server, "127.0.0.1", 0, 4, &port));
-    bt_ok(brp_tcp_connect(client, "127.0.0.1", port, soon()));
-    brp_watch watch = brp_server_watch(server);
-    bt_ok(brp_wait_any(&watch, 1, soon(), NULL));
-    bt_ok(brp_server_accept(server, &accepted));
-    brp_server_close(server);
-    return accepted.handle.value;
-}
-
-static brp_channel channel_of(intptr_t socket)
-{
-    return (brp_channel){.handle = {socket}, .kind = BRP_CHANNEL_SOCKET};
-}
-
-static void expect_word(brp_channel channel, const char *word)
-{
-    char text[8] = "";
-    size_t got;
-    bt_ok(brp_channel_read_all(channel, text, strlen(word), &got, soon()));
-    assert_string_equal(text, word);
-}
 
 /* (socket): reads four bytes and writes them back in upper case. */
 static brood_status echo(brood_call *call)
@@ -99,40 +65,6 @@ static void test_tasks_get_sockets_and_leave_nothing(void **state)
 {
     (void)state;
     echo_some();
-}
-
-static void test_a_value_owns_its_socket(void **state)
-{
-    (void)state;
-    brp_channel client;
-    intptr_t socket = make_pair(&client), got;
-    brood_value value = brood_socket_value(socket), copy;
-    bt_ok(brood_get_socket(&value, &got));
-    assert_int_equal(got, socket);
-    bt_ok(brood_value_copy(&value, &copy));
-    brood_value_clear(&value);
-    bt_ok(brood_take_socket(&copy, &got));
-    assert_int_equal(got, socket);
-    bt_fails(brood_get_socket(&copy, &got), BROOD_ESTATE);
-    brood_value_clear(&copy);
-    brp_bytes part = {"word", 4};
-    size_t n;
-    bt_ok(brp_channel_write_all(channel_of(socket), &part, 1, &n, soon()));
-    expect_word(client, "word");
-    brp_channel taken = channel_of(socket);
-    brp_channel_close(&taken);
-    brp_channel_close(&client);
-    value = brood_int(3);
-    bt_fails(brood_get_socket(&value, &got), BROOD_ETYPE);
-}
-
-/* Waits for the end of the stream: nobody has the socket's other end any more. */
-static void expect_end(brp_channel *client)
-{
-    char more;
-    size_t n;
-    assert_int_equal(brp_channel_read_all(*client, &more, 1, &n, soon()), BROOD_EEOF);
-    brp_channel_close(client);
 }
 
 /* (socket): ends its worker at the first attempt, at the second it writes a word. */
@@ -404,7 +336,7 @@ int main(int argc, char **argv)
 {
     return bt_main(
         argc, argv, cmocka_unit_test(test_tasks_get_sockets_the_first_time),
-        bt_test(test_tasks_get_sockets_and_leave_nothing), bt_test(test_a_value_owns_its_socket),
+        bt_test(test_tasks_get_sockets_and_leave_nothing),
         bt_test(test_each_attempt_gets_the_socket),
         bt_test(test_a_cancelled_task_leaves_no_socket_open),
         bt_test(test_a_terminated_pool_leaves_no_socket_open), bt_test(test_tasks_get_connections),

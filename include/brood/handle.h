@@ -1,5 +1,5 @@
 /*
- * brood/socket.h - sockets and open files as values: arguments and results of tasks, arguments of
+ * brood/handle.h - sockets and open files as values: arguments and results of tasks, arguments of
  * processes, items of messages. Python: sockets can be pickled there, by multiprocessing.reduction
  * and resource_sharer; other descriptors as DupFd.
  *
@@ -11,8 +11,8 @@
  *   - In results of tasks and in messages it can be fetched once. What nobody ever reads (a result
  *     that came too late for its map) stays open until the sender's end.
  */
-#ifndef BROOD_SOCKET_H
-#define BROOD_SOCKET_H
+#ifndef BROOD_HANDLE_H
+#define BROOD_HANDLE_H
 
 #include <stdint.h>
 
@@ -61,4 +61,4 @@ BROOD_API brood_status brood_take_handle(const brood_value *value, intptr_t *han
 
 BROOD_END_DECLS
 
-#endif /* BROOD_SOCKET_H */
+#endif /* BROOD_HANDLE_H */
