@@ -1,6 +1,7 @@
 /*
  * manager_counter.c - 20 processes add 1 to an item of a manager's dict: by reading and writing,
  * which loses some, and by the manager's atomic operation, which loses none.
+ * They begin together, so that they meet.
  *
  * Python: d[1] += 1, which is two calls
  */
@@ -8,14 +9,23 @@
 
 enum { PROCESSES = 20 };
 
+/* (dict, begin): gives the dict when all may begin. */
+static brood_status get_dict(brood_call *call, brood_proxy **dict)
+{
+    const brood_value *first, *second;
+    brood_event *begin;
+    BROOD_TRY(brood_call_args(call, "vv", &first, &second));
+    BROOD_TRY(brood_get_proxy(first, dict));
+    BROOD_TRY(brood_get_event(second, &begin));
+    return brood_event_wait(begin, BROOD_FOREVER);
+}
+
 static brood_status add_in_two_calls(brood_call *call)
 {
-    const brood_value *value;
     brood_proxy *dict;
     brood_value item;
     int64_t n;
-    BROOD_TRY(brood_call_args(call, "v", &value));
-    BROOD_TRY(brood_get_proxy(value, &dict));
+    BROOD_TRY(get_dict(call, &dict));
     BROOD_TRY(brood_proxy_get_item(dict, brood_int(1), &item));
     BROOD_TRY(brood_get_int(&item, &n));
     return brood_proxy_set_item(dict, brood_int(1), brood_int(n + 1));
@@ -23,10 +33,8 @@ static brood_status add_in_two_calls(brood_call *call)
 
 static brood_status add_at_once(brood_call *call)
 {
-    const brood_value *value;
     brood_proxy *dict;
-    BROOD_TRY(brood_call_args(call, "v", &value));
-    BROOD_TRY(brood_get_proxy(value, &dict));
+    BROOD_TRY(get_dict(call, &dict));
     return brood_proxy_incr(dict, 1, brood_pack("(i)", 1), NULL);
 }
 
@@ -34,15 +42,19 @@ static int64_t run(brood_manager *manager, brood_function function)
 {
     brood_process *processes[PROCESSES];
     brood_proxy *dict;
+    brood_event *begin;
     brood_value item;
     int64_t n;
     int code;
     BROOD_CHECK(brood_manager_object(manager, "dict", brood_pack("({ii})", 1, 0), &dict));
+    BROOD_CHECK(brood_event_create(&begin));
     for (int i = 0; i < PROCESSES; i++) {
-        BROOD_CHECK(brood_process_create(&processes[i], function,
-                                         brood_pack("(v)", brood_proxy_value(dict)), NULL));
+        BROOD_CHECK(brood_process_create(
+            &processes[i], function,
+            brood_pack("(vv)", brood_proxy_value(dict), brood_event_value(begin)), NULL));
         BROOD_CHECK(brood_process_start(processes[i]));
     }
+    BROOD_CHECK(brood_event_set(begin));
     for (int i = 0; i < PROCESSES; i++) {
         BROOD_CHECK(brood_process_join(processes[i], BROOD_FOREVER));
         BROOD_CHECK(brood_process_exitcode(processes[i], &code));
@@ -52,6 +64,7 @@ static int64_t run(brood_manager *manager, brood_function function)
     BROOD_CHECK(brood_proxy_get_item(dict, brood_int(1), &item));
     BROOD_CHECK(brood_get_int(&item, &n));
     brood_proxy_close(dict);
+    brood_event_destroy(begin);
     return n;
 }
 
