@@ -33,7 +33,7 @@
  *   BROOD_EEMPTY, BROOD_EFULL  queue.Empty, queue.Full        BROOD_ERANGE     IndexError
  *   BROOD_ENOTFOUND            KeyError, AttributeError       BROOD_ETIMEDOUT  a TimeoutError
  *   BROOD_EBROKEN              BrokenBarrierError             BROOD_EEOF       StopIteration
- *   BROOD_ETASK                any other exception
+ *   BROOD_ELIMIT               MemoryError: no room           BROOD_ETASK      any other exception
  * brood_manager_failure gives the exception itself, with its kind, message and arguments.
  *
  * What holds for all functions that talk to a server:
@@ -72,7 +72,13 @@ typedef struct brood_manager_options {
                              GiB. A session that goes beyond is ended */
     uint64_t max_bytes;   /* of all requests that are on their way or wait, and of all replies that
                              are not read; 0: no limit. A session that goes beyond is ended; 4 KiB
-                             may always be sent. What objects contain is not counted */
+                             may always be sent */
+    uint64_t max_stored;  /* of what all objects contain; 0: no limit. What would go beyond it is
+                             refused with a MemoryError, and the object stays as it is. Counted is
+                             each value with its 16 bytes, its text and its container, as if no two
+                             shared a text; the memory taken is at most twice as much, four times
+                             after much was removed. What objects of the program's own types have,
+                             and tasks of Pools, is not counted */
     /* The same for one client; 0: no limit of its own. A client is a process; of others than
      * brood's over TCP what has the host's and the process's name (each connection that is no
      * session is one by itself). */
@@ -81,6 +87,8 @@ typedef struct brood_manager_options {
                                    over TCP that are not brood's: whose references those are is not
                                    known */
     uint64_t max_client_bytes;  /* as max_bytes */
+    uint64_t max_client_stored; /* of what the objects contain that it made, whoever fills them; for
+                                   whom max_client_objects is */
 } brood_manager_options;
 
 /* ---- types of the program's own ---- */

@@ -51,6 +51,21 @@ brood_status bri_array_append(brood_value *array, brood_value item)
     return BROOD_OK;
 }
 
+void bri_array_trim(brood_value *array, size_t capacity)
+{
+    bri_array *block = bri_array_of(array);
+    if (capacity == 0) {
+        bri_free(block);
+        array->as.heap = NULL;
+        return;
+    }
+    bri_array *smaller = bri_realloc(block, sizeof *block + capacity * sizeof(brood_value));
+    if (smaller == NULL)
+        return;
+    smaller->capacity = capacity;
+    array->as.heap = (struct bri_heap *)(void *)smaller;
+}
+
 brood_value brood_list(void)
 {
     return bri_value_of(BROOD_LIST, NULL);

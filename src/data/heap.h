@@ -214,10 +214,16 @@ brood_status bri_array_reserve(brood_value *array, size_t capacity);
 /* Appends; room grows geometrically. The item is moved in. Works on the reader's kinds too. */
 brood_status bri_array_append(brood_value *array, brood_value item);
 
+/* Gives back room beyond `capacity`, which is at least the count; 0: all. */
+void bri_array_trim(brood_value *array, size_t capacity);
+
 /* ---- table.c ---- */
 
 /* Makes room for `n` entries in all. */
 brood_status bri_table_reserve(brood_value *table, size_t n);
+
+/* As bri_array_trim. */
+void bri_table_trim(brood_value *table, size_t capacity);
 
 /* What bri_table_put has put out of a table; both invalid when the key was new. */
 typedef struct bri_replaced {

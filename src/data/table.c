@@ -95,6 +95,16 @@ brood_status bri_table_reserve(brood_value *table, size_t n)
     return rebuild(table, n);
 }
 
+void bri_table_trim(brood_value *table, size_t capacity)
+{
+    if (capacity != 0) {
+        rebuild(table, capacity); /* without memory it stays as it is */
+        return;
+    }
+    bri_free(bri_table_of(table));
+    table->as.heap = NULL;
+}
+
 /* Makes room for one more entry. */
 static brood_status grow(brood_value *table)
 {

@@ -251,6 +251,7 @@ static brood_status status_of(const brood_value *error)
         {"TimeoutError", BROOD_ETIMEDOUT},
         {"multiprocessing.context.TimeoutError", BROOD_ETIMEDOUT},
         {"threading.BrokenBarrierError", BROOD_EBROKEN},
+        {"MemoryError", BROOD_ELIMIT},
         {"StopIteration", BROOD_EEOF},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

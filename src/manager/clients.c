@@ -85,6 +85,7 @@ static void free_client(bri_server *server, bri_client *client)
         brp_poller_remove(server->poller, client->process.sentinel, bri_client_key(client));
     brp_child_close(&client->process);
     brood_value_clear(&client->references);
+    bri_purse_leave(client->purse);
     bri_free(client);
 }
 
@@ -112,8 +113,8 @@ static void drop_client(bri_server *server, bri_client *client)
     free_client(server, client);
 }
 
-/* One whose process lives has its locks and references for the next connection; if it has none it
- * is forgotten. */
+/* One whose process lives has its locks, references and objects for the next connection; if it has
+ * none it is forgotten. */
 static void settle_client(bri_server *server, bri_client *client)
 {
     bool lives_on = brp_handle_is_set(client->process.sentinel) && !client->ended;
@@ -121,7 +122,8 @@ static void settle_client(bri_server *server, bri_client *client)
         return;
     if (!lives_on)
         drop_client(server, client);
-    else if (server->n_held == 0 && brood_value_length(&client->references) == 0)
+    else if (server->n_held == 0 && brood_value_length(&client->references) == 0 &&
+             (client->purse == NULL || client->purse->users == 1))
         free_client(server, client);
 }
 

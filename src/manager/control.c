@@ -63,6 +63,7 @@ static bri_managed *find_shared(bri_session *session, const char *name, brood_va
             bri_create_object(session, shared->typeid, args, (brood_value){0}, &server->shared[i],
                               error) != BROOD_OK)
             return NULL;
+        bri_disown(server->shared[i]);
         bri_managed_pin(server->shared[i]);
         bri_drop_reference(session, server->shared[i]);
         return server->shared[i];
@@ -93,6 +94,8 @@ brood_status bri_create_object(bri_session *session, const char *typeid, brood_v
         made = type->extra == NULL ? NULL : bri_managed_of_state(server, state);
         if (made == NULL)
             status = bri_managed_add(server, type, state, &made);
+        if (status == BROOD_OK)
+            status = bri_account_for(&call, made);
     }
     if (status == BROOD_OK)
         status = bri_take_reference(session, made);

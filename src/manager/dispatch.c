@@ -112,6 +112,7 @@ const bri_method *bri_method_find(const bri_managed_type *type, const char *name
 brood_status bri_invoke(bri_invocation *call)
 {
     call->state = call->object->state;
+    call->holder = call->object;
     if (call->object->type->content != NULL)
         call->target = call->object->type->content(call->object);
     return call->method->run(call);
@@ -133,7 +134,13 @@ static brood_status make_proxy(bri_invocation *call, brood_value *answer)
                                        : bri_type_find(call->server, call->method->typeid);
     bri_managed *object;
     BROOD_TRY(bri_managed_add(call->server, type, call->made, &object));
-    BROOD_TRY(bri_take_reference(call->session, object));
+    brood_status status = bri_account_for(call, object);
+    if (status == BROOD_OK)
+        status = bri_take_reference(call->session, object);
+    if (status != BROOD_OK) {
+        bri_managed_suspect(object);
+        return status;
+    }
     *answer = brood_pack("(vv)", bri_exposed_value(type), bri_managed_token(call->session, object));
     return answer->kind == BROOD_TUPLE ? BROOD_OK : brood_last_error()->status;
 }

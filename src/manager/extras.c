@@ -21,20 +21,25 @@
 
 #include "base/error.h"
 #include "data/heap.h"
+#include "data/weight.h"
 #include "manager/sequence.h"
 #include "manager/session.h"
 
 /* ---- paths ---- */
 
-/* The container of an object of this server, to be changed; NULL for others. */
-static brood_value *inside(const brood_value *value)
+/* The container of an object of this server, to be changed, and the object is its holder; NULL for
+ * others. */
+static brood_value *inside(bri_invocation *call, const brood_value *value)
 {
     void *object;
     if (brood_value_kind(value) != BROOD_OBJECT ||
         bri_object_get(value, &bri_managed_class, &object) != BROOD_OK)
         return NULL;
     bri_managed *managed = object;
-    return managed->type->content == NULL ? NULL : managed->type->content(managed);
+    if (managed->type->content == NULL)
+        return NULL;
+    call->holder = managed;
+    return managed->type->content(managed);
 }
 
 /* One step: what is at the key or index. NULL: nothing, and an error is raised unless it is a
@@ -94,7 +99,7 @@ static brood_value *walk(bri_invocation *call, const brood_value *path, size_t f
         at = step(call, at, brood_item(path, i), NULL);
         if (at == NULL)
             return NULL;
-        brood_value *deeper = inside(at);
+        brood_value *deeper = inside(call, at);
         at = deeper == NULL ? at : deeper;
     }
     return at;
@@ -144,20 +149,18 @@ static brood_status set_spot(bri_invocation *call, const spot *at, brood_value v
         status = bri_raise(call, "TypeError", "a tuple cannot be changed");
     if (status == BROOD_OK && at->key == NULL) {
         if (call->object->type == &bri_value_type)
-            return brood_set_item(call->target, 1, value);
-        brood_value_clear(at->item);
-        *at->item = value;
-        return BROOD_OK;
+            return bri_in_set_item(call, call->target, 1, value);
+        return bri_in_replace(call, at->item, value);
     }
     if (status == BROOD_OK && brood_value_kind(at->container) == BROOD_DICT) {
         brood_value key;
         status = brood_value_copy(at->key, &key);
         if (status == BROOD_OK)
-            return brood_dict_put(at->container, key, value);
+            return bri_in_dict_put(call, at->container, key, value);
     } else if (status == BROOD_OK) {
         status = bri_find_place(call, at->key, brood_value_length(at->container), "list", &place);
         if (status == BROOD_OK)
-            return brood_set_item(at->container, place.index, value);
+            return bri_in_set_item(call, at->container, place.index, value);
     }
     brood_value_clear(&value);
     return status;
@@ -254,11 +257,11 @@ static brood_status extra_del(bri_invocation *call)
         return bri_raise(call, at.item == NULL ? "KeyError" : "TypeError",
                          "there is nothing to delete");
     if (brood_value_kind(at.container) == BROOD_DICT) {
-        brood_dict_remove(at.container, at.key);
+        bri_in_take(call, at.container, at.key, NULL);
         return BROOD_OK;
     }
     BROOD_TRY(bri_find_place(call, at.key, brood_value_length(at.container), "list", &place));
-    return brood_list_remove(at.container, place.index, place.index + 1);
+    return bri_in_splice(call, at.container, place.index, place.index + 1, (brood_value){0});
 }
 
 /* ---- methods of what is nested ---- */
@@ -361,11 +364,16 @@ static brood_status extra_batch(bri_invocation *call)
     brood_value list = bri_move_argument(calls);
     brood_status status = BROOD_OK;
     bool good = true;
+    uint64_t weight = 0; /* a few bytes each may ask for much, again and again */
     for (size_t i = 0; i < brood_value_length(&list) && status == BROOD_OK && good; i++) {
         brood_value item;
         status = brood_take_item(&list, i, &item);
         if (status == BROOD_OK)
             status = batch_one(call, &item, &answers, &good);
+        if (status == BROOD_OK)
+            weight += bri_weigh(brood_item(&answers, i));
+        if (weight > call->server->options.max_unread)
+            status = bri_raise(call, "MemoryError", "the answers are too long");
     }
     brood_value_clear(&list);
     if (status != BROOD_OK) {

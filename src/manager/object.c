@@ -169,6 +169,7 @@ static void free_object(bri_server *server, bri_managed *object)
     server->n_objects--;
     if (object->held)
         server->n_held--;
+    bri_unaccount(object);
     if (object->type->destroy != NULL)
         object->type->destroy(object->state);
     bri_free(object);
@@ -213,7 +214,10 @@ void bri_managed_clear(bri_server *server)
     /* Contents may refer to one another: first all states, then all objects. */
     for (size_t i = 0; i < server->n_used; i++) {
         bri_managed *object = server->slots[i].object;
-        if (object != NULL && object->type->destroy != NULL)
+        if (object == NULL)
+            continue;
+        bri_unaccount(object);
+        if (object->type->destroy != NULL)
             object->type->destroy(object->state);
     }
     for (size_t i = 0; i < server->n_used; i++)

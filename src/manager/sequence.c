@@ -10,39 +10,6 @@
 #include "data/opaque.h"
 #include "data/text.h"
 
-/* ---- contents ---- */
-
-brood_status bri_content_create(brood_value value, void **state)
-{
-    if (brood_value_kind(&value) == BROOD_INVALID)
-        return bri_fail_invalid(&value);
-    bri_content *content = bri_alloc(sizeof *content);
-    if (content == NULL) {
-        brood_value_clear(&value);
-        return BROOD_ENOMEM;
-    }
-    content->value = value;
-    *state = content;
-    return BROOD_OK;
-}
-
-void bri_content_destroy(void *state)
-{
-    bri_content *content = state;
-    brood_value_clear(&content->value);
-    bri_free(content);
-}
-
-brood_value *bri_content_of(bri_managed *object)
-{
-    return &((bri_content *)object->state)->value;
-}
-
-brood_status bri_content_copy(bri_managed *object, brood_value *value)
-{
-    return brood_value_copy(bri_content_of(object), value);
-}
-
 brood_status bri_return(bri_invocation *call, brood_value value)
 {
     if (value.kind == BROOD_INVALID)

@@ -4,17 +4,7 @@
 #ifndef BRI_MANAGER_SEQUENCE_H
 #define BRI_MANAGER_SEQUENCE_H
 
-#include "manager/server.h"
-
-/* A container of values as an object's state. */
-typedef struct bri_content {
-    brood_value value;
-} bri_content;
-
-brood_status bri_content_create(brood_value value, void **state); /* the value is moved in */
-void bri_content_destroy(void *state);
-brood_value *bri_content_of(bri_managed *object);
-brood_status bri_content_copy(bri_managed *object, brood_value *value);
+#include "manager/content.h"
 
 /* What an index argument means for a sequence of `length` items: an index, or a slice that was made
  * fit. */

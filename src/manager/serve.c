@@ -85,9 +85,11 @@ static brood_status open_server(brood_manager_server *server, const brood_manage
                                   .max_message = options->max_message,
                                   .max_unread = options->max_message,
                                   .max_bytes = options->max_bytes,
+                                  .max_stored = options->max_stored,
                                   .max_client_sessions = options->max_client_sessions,
                                   .max_client_objects = options->max_client_objects,
                                   .max_client_bytes = options->max_client_bytes,
+                                  .max_client_stored = options->max_client_stored,
                                   .address =
                                       bri_wire_address(brood_listener_address(server->listener)),
                                   .types = bri_registered_types()};
@@ -163,17 +165,18 @@ void brood_manager_server_close(brood_manager_server *server)
 
 static brood_value pack_limits(const brood_manager_options *options)
 {
-    return brood_pack("(uuuuuuu)", (uint64_t)options->max_clients, (uint64_t)options->max_objects,
+    return brood_pack("(uuuuuuuuu)", (uint64_t)options->max_clients, (uint64_t)options->max_objects,
                       options->max_message, options->max_bytes,
                       (uint64_t)options->max_client_sessions, (uint64_t)options->max_client_objects,
-                      options->max_client_bytes);
+                      options->max_client_bytes, options->max_stored, options->max_client_stored);
 }
 
 static brood_status unpack_limits(const brood_value *limits, brood_manager_options *options)
 {
     uint64_t clients, objects, sessions, own;
-    BROOD_TRY(brood_unpack(limits, "(uuuuuuu)", &clients, &objects, &options->max_message,
-                           &options->max_bytes, &sessions, &own, &options->max_client_bytes));
+    BROOD_TRY(brood_unpack(limits, "(uuuuuuuuu)", &clients, &objects, &options->max_message,
+                           &options->max_bytes, &sessions, &own, &options->max_client_bytes,
+                           &options->max_stored, &options->max_client_stored));
     options->max_clients = (size_t)clients;
     options->max_objects = (size_t)objects;
     options->max_client_sessions = (size_t)sessions;

@@ -31,6 +31,7 @@ typedef struct bri_client bri_client;
 typedef struct bri_managed bri_managed;
 typedef struct bri_invocation bri_invocation;
 typedef struct bri_waiter bri_waiter;
+typedef struct bri_purse bri_purse;
 
 /* ---- types and their methods ---- */
 
@@ -52,6 +53,9 @@ typedef struct bri_managed_type {
     /* Makes the state from call->args and call->kwds. */
     brood_status (*create)(bri_invocation *call, void **state);
     void (*destroy)(void *state);
+    /* Bytes of its contents when it is new; what changes them keeps account (content.h). NULL: none
+     * that count. */
+    uint64_t (*weigh)(const void *state);
     /* The server ends: calls that wait in threads have to return. NULL: there are none. */
     void (*stop)(void *state);
     /* The object as a value, for #GETVALUE; NULL: it cannot be one. */
@@ -79,6 +83,8 @@ struct bri_managed {
     int64_t untracked;  /* of them: by clients that do not say who they are */
     atomic_int stored;  /* in values of the server */
     int pins;           /* calls that run or are parked, replies that are on their way */
+    uint64_t weight;    /* of its contents */
+    bri_purse *purse;   /* of the client that made it; NULL: of nobody known */
     bool suspect;       /* listed as one that nobody may want any more */
     bool held;          /* somebody has a lock of it: it is asked when sessions end */
 };
@@ -154,6 +160,7 @@ struct bri_invocation {
     bri_managed *object;          /* NULL while one is created */
     void *state;                  /* of the object */
     brood_value *target;          /* what methods of containers work on */
+    bri_managed *holder;          /* the object that has `target` inside */
     const bri_managed_type *type; /* of an object that is created */
     const bri_method *method;
     brood_value args; /* a tuple; methods may take items out */
@@ -217,10 +224,12 @@ typedef struct bri_server_options {
     uint64_t max_unread;  /* bytes of replies that a session may leave unread: 0: 1 GiB */
     size_t max_objects;   /* 0: 1 Mi */
     uint64_t max_bytes;   /* of all requests on their way and replies unread; 0: no limit */
+    uint64_t max_stored;  /* of what all objects contain; 0: no limit */
     /* of one client; 0: no limit of its own */
     size_t max_client_sessions; /* each has one request at a time */
     size_t max_client_objects;  /* that it refers to */
     uint64_t max_client_bytes;  /* of its requests on their way and replies unread */
+    uint64_t max_client_stored; /* of what the objects contain that it made */
     brood_value address;        /* what tokens say, moved in */
     const bri_managed_type *const
         *types; /* beside the built-in ones; NULL at the end; may be NULL */

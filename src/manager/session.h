@@ -5,6 +5,7 @@
 #ifndef BRI_MANAGER_SESSION_H
 #define BRI_MANAGER_SESSION_H
 
+#include "manager/content.h"
 #include "manager/server.h"
 #include "manager/types.h"
 #include "platform/child.h"
@@ -17,6 +18,7 @@ struct bri_client {
     int sessions;           /* and other connections */
     uint64_t bytes;         /* of requests on their way in and of replies that were not read */
     brood_value references; /* dict: id of an object -> references of this client */
+    bri_purse *purse;       /* NULL: nothing was put in */
     bool tracked;           /* its references are known to be its own: they end with it */
     brp_child process;      /* its sentinel, while its end is waited for */
     bool ended;             /* the process has */
@@ -78,6 +80,7 @@ struct bri_server {
     bri_client *clients;
     uint32_t next_client;
     uint64_t bytes;    /* of all requests on their way in and all replies that were not read */
+    uint64_t stored;   /* of what all objects contain */
     bri_waiter **heap; /* parked calls by deadline */
     size_t n_heap, heap_capacity;
 

@@ -187,6 +187,12 @@ static void destroy_array(void *state)
     bri_free(state);
 }
 
+static uint64_t weigh_array(const void *state)
+{
+    const array *a = state;
+    return sizeof *a + a->count * a->size;
+}
+
 static brood_status fill(bri_invocation *call, array *a, const brood_value *initial)
 {
     brood_value list;
@@ -390,9 +396,15 @@ static brood_status set_slice(bri_invocation *call, array *a, const bri_place *p
                    other.items + i * a->size, a->size);
     } else if (status == BROOD_OK) {
         size_t count = a->count - place->count + other.count;
-        unsigned char *made = bri_alloc(count * a->size + 1);
-        status = made == NULL ? BROOD_ENOMEM : BROOD_OK;
+        uint64_t added = other.count * a->size, removed = place->count * a->size;
+        unsigned char *made = NULL;
+        status = bri_check_room(call, added, removed);
+        if (status == BROOD_OK) {
+            made = bri_alloc(count * a->size + 1);
+            status = made == NULL ? BROOD_ENOMEM : BROOD_OK;
+        }
         if (made != NULL) {
+            bri_account(call->holder, added, removed);
             if (start != 0)
                 memcpy(made, a->items, start * a->size);
             if (other.count != 0)
@@ -459,6 +471,7 @@ const bri_managed_type bri_array_type = {
     .n_methods = 3,
     .create = create_array,
     .destroy = destroy_array,
+    .weigh = weigh_array,
     .value = array_value,
     .repr = array_repr,
 };

@@ -1,6 +1,7 @@
 /* manager/type_dict.c - Python's dict, as DictProxy exposes it, and the iterator over its keys. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/weight.h"
 #include "manager/sequence.h"
 
 static brood_status take(bri_invocation *call, size_t n, size_t n_required, const brood_value **out)
@@ -20,8 +21,8 @@ static brood_status raise_key(bri_invocation *call, const brood_value *key)
     return bri_raise_value(call, brood_error_from("KeyError", brood_pack("(v)", copy)));
 }
 
-/* Puts a mapping (or pairs, or nothing) and keywords into a dict. */
-static brood_status update(bri_invocation *call, brood_value *dict)
+/* A new dict of a mapping (or pairs, or nothing) and keywords. */
+static brood_status collect(bri_invocation *call, brood_value *dict)
 {
     size_t n = brood_value_length(&call->args);
     brood_value pairs = brood_list();
@@ -29,6 +30,7 @@ static brood_status update(bri_invocation *call, brood_value *dict)
         return bri_raise(call, "TypeError", "expected at most 1 argument, got %zu", n);
     if (n == 1)
         BROOD_TRY(bri_pairs_of(call, brood_item(&call->args, 0), &pairs));
+    *dict = brood_dict();
     brood_status status = BROOD_OK;
     for (size_t i = 0; i < brood_value_length(&pairs) && status == BROOD_OK; i++) {
         brood_value pair, key, item;
@@ -44,17 +46,15 @@ static brood_status update(bri_invocation *call, brood_value *dict)
     brood_value_clear(&pairs);
     if (status == BROOD_OK && call->kwds.kind == BROOD_DICT)
         status = brood_dict_update(dict, brood_value_take(&call->kwds));
+    if (status != BROOD_OK)
+        brood_value_clear(dict);
     return status;
 }
 
 static brood_status create_dict(bri_invocation *call, void **state)
 {
-    brood_value dict = brood_dict();
-    brood_status status = update(call, &dict);
-    if (status != BROOD_OK) {
-        brood_value_clear(&dict);
-        return status;
-    }
+    brood_value dict;
+    BROOD_TRY(collect(call, &dict));
     return bri_content_create(dict, state);
 }
 
@@ -74,14 +74,14 @@ static brood_status dict_setitem(bri_invocation *call)
     BROOD_TRY(take(call, 2, 2, out));
     BROOD_TRY(bri_check_key(call, out[0]));
     brood_value key = bri_move_argument(out[0]);
-    return brood_dict_put(call->target, key, bri_move_argument(out[1]));
+    return bri_in_dict_put(call, call->target, key, bri_move_argument(out[1]));
 }
 
 static brood_status dict_delitem(bri_invocation *call)
 {
     const brood_value *key;
     BROOD_TRY(take(call, 1, 1, &key));
-    return brood_dict_remove(call->target, key) ? BROOD_OK : raise_key(call, key);
+    return bri_in_take(call, call->target, key, NULL) ? BROOD_OK : raise_key(call, key);
 }
 
 static brood_status dict_get(bri_invocation *call)
@@ -100,10 +100,8 @@ static brood_status dict_pop(bri_invocation *call)
     const brood_value *out[2];
     brood_value item;
     BROOD_TRY(take(call, 2, 1, out));
-    if (brood_dict_get(call->target, out[0]) != NULL) {
-        BROOD_TRY(brood_dict_take(call->target, out[0], &item));
+    if (bri_in_take(call, call->target, out[0], &item))
         return bri_return(call, item);
-    }
     return out[1] == NULL ? raise_key(call, out[0]) : bri_return(call, bri_move_argument(out[1]));
 }
 
@@ -123,7 +121,7 @@ static brood_status dict_setdefault(bri_invocation *call)
         return status;
     }
     BROOD_TRY(bri_return(call, copy));
-    return brood_dict_put(call->target, bri_move_argument(out[0]), made);
+    return bri_in_dict_put(call, call->target, bri_move_argument(out[0]), made);
 }
 
 /* The last one. */
@@ -137,25 +135,21 @@ static brood_status dict_popitem(bri_invocation *call)
     if (key == NULL)
         return bri_raise(call, "KeyError", "popitem(): dictionary is empty");
     BROOD_TRY(brood_value_copy(key, &key_copy));
-    brood_status status = brood_dict_take(call->target, &key_copy, &item);
-    if (status != BROOD_OK) {
-        brood_value_clear(&key_copy);
-        return status;
-    }
+    bri_in_take(call, call->target, &key_copy, &item);
     return bri_return(call, brood_pack("(vv)", key_copy, item));
 }
 
 static brood_status dict_update(bri_invocation *call)
 {
-    return update(call, call->target);
+    brood_value other;
+    BROOD_TRY(collect(call, &other));
+    return bri_in_dict_update(call, call->target, other);
 }
 
 static brood_status dict_clear(bri_invocation *call)
 {
     BROOD_TRY(take(call, 0, 0, NULL));
-    brood_value_clear(call->target);
-    *call->target = brood_dict();
-    return BROOD_OK;
+    return bri_in_replace(call, call->target, brood_dict());
 }
 
 /* ---- asking ---- */
@@ -230,6 +224,11 @@ static void destroy_iterator(void *state)
     bri_free(made);
 }
 
+static uint64_t weigh_iterator(const void *state)
+{
+    return bri_weigh(&((const iterator *)state)->keys);
+}
+
 static brood_status dict_iter(bri_invocation *call)
 {
     BROOD_TRY(take(call, 0, 0, NULL));
@@ -295,6 +294,7 @@ const bri_managed_type bri_iterator_type = {
     .methods = iterator_methods,
     .n_methods = sizeof iterator_methods / sizeof *iterator_methods,
     .destroy = destroy_iterator,
+    .weigh = weigh_iterator,
 };
 
 static const bri_method methods[] = {
@@ -322,6 +322,7 @@ const bri_managed_type bri_dict_type = {
     .n_methods = sizeof methods / sizeof *methods,
     .create = create_dict,
     .destroy = bri_content_destroy,
+    .weigh = bri_content_weigh,
     .value = bri_content_copy,
     .content = bri_content_of,
 };

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "data/opaque.h"
+#include "data/weight.h"
 #include "manager/sequence.h"
 
 static brood_status take(bri_invocation *call, size_t n, size_t n_required, const brood_value **out)
@@ -62,29 +63,6 @@ static brood_status list_getitem(bri_invocation *call)
     return bri_return(call, slice);
 }
 
-/* The list anew: its beginning, `items` (moved in), its end. */
-static brood_status splice(brood_value *list, size_t start, size_t stop, brood_value items)
-{
-    brood_value tail;
-    size_t length = brood_value_length(list);
-    brood_status status = brood_list_reserve(list, length + brood_value_length(&items));
-    if (status == BROOD_OK)
-        status = brood_slice(list, stop, length, &tail);
-    if (status != BROOD_OK) {
-        brood_value_clear(&items);
-        return status;
-    }
-    status = brood_list_remove(list, start, length);
-    if (status != BROOD_OK) {
-        brood_value_clear(&items);
-        brood_value_clear(&tail);
-        return status;
-    }
-    status = brood_list_extend(list, items);
-    brood_status last = brood_list_extend(list, tail);
-    return status == BROOD_OK ? last : status;
-}
-
 static brood_status set_slice(bri_invocation *call, bri_place *place, const brood_value *iterable)
 {
     brood_value items;
@@ -96,7 +74,7 @@ static brood_status set_slice(bri_invocation *call, bri_place *place, const broo
                    : status;
     if (place->step == 1) {
         int64_t stop = place->stop < place->start ? place->start : place->stop;
-        return splice(call->target, (size_t)place->start, (size_t)stop, items);
+        return bri_in_splice(call, call->target, (size_t)place->start, (size_t)stop, items);
     }
     if (brood_value_length(&items) != place->count) {
         size_t n = brood_value_length(&items);
@@ -105,15 +83,7 @@ static brood_status set_slice(bri_invocation *call, bri_place *place, const broo
                          "attempt to assign sequence of size %zu to extended slice of size %zu", n,
                          place->count);
     }
-    for (size_t i = 0; i < place->count && status == BROOD_OK; i++) {
-        brood_value item;
-        status = brood_take_item(&items, i, &item);
-        if (status == BROOD_OK)
-            status = brood_set_item(call->target, (size_t)(place->start + (int64_t)i * place->step),
-                                    item);
-    }
-    brood_value_clear(&items);
-    return status;
+    return bri_in_set_every(call, call->target, (size_t)place->start, place->step, items);
 }
 
 static brood_status list_setitem(bri_invocation *call)
@@ -125,7 +95,12 @@ static brood_status list_setitem(bri_invocation *call)
         bri_find_place(call, out[0], brood_value_length(call->target), "list assignment", &place));
     if (place.is_slice)
         return set_slice(call, &place, out[1]);
-    return brood_set_item(call->target, place.index, bri_move_argument(out[1]));
+    return bri_in_set_item(call, call->target, place.index, bri_move_argument(out[1]));
+}
+
+static brood_status remove_items(bri_invocation *call, size_t start, size_t count)
+{
+    return bri_in_splice(call, call->target, start, start + count, (brood_value){0});
 }
 
 static brood_status list_delitem(bri_invocation *call)
@@ -136,14 +111,13 @@ static brood_status list_delitem(bri_invocation *call)
     BROOD_TRY(
         bri_find_place(call, index, brood_value_length(call->target), "list assignment", &place));
     if (!place.is_slice)
-        return brood_list_remove(call->target, place.index, place.index + 1);
+        return remove_items(call, place.index, 1);
     if (place.step == 1)
-        return brood_list_remove(call->target, (size_t)place.start,
-                                 (size_t)place.start + place.count);
+        return remove_items(call, (size_t)place.start, place.count);
     for (size_t i = 0; i < place.count; i++) { /* from the highest index down */
         int64_t nth = place.step > 0 ? (int64_t)(place.count - 1 - i) : (int64_t)i;
         size_t index_of = (size_t)(place.start + nth * place.step);
-        BROOD_TRY(brood_list_remove(call->target, index_of, index_of + 1));
+        BROOD_TRY(remove_items(call, index_of, 1));
     }
     return BROOD_OK;
 }
@@ -154,7 +128,7 @@ static brood_status list_append(bri_invocation *call)
 {
     const brood_value *item;
     BROOD_TRY(take(call, 1, 1, &item));
-    return brood_append(call->target, bri_move_argument(item));
+    return bri_in_insert(call, call->target, SIZE_MAX, bri_move_argument(item));
 }
 
 static brood_status list_extend(bri_invocation *call)
@@ -163,7 +137,7 @@ static brood_status list_extend(bri_invocation *call)
     brood_value items;
     BROOD_TRY(take(call, 1, 1, &iterable));
     BROOD_TRY(bri_list_of(call, iterable, &items));
-    return brood_list_extend(call->target, items);
+    return bri_in_splice(call, call->target, SIZE_MAX, SIZE_MAX, items);
 }
 
 static brood_status list_insert(bri_invocation *call)
@@ -175,7 +149,7 @@ static brood_status list_insert(bri_invocation *call)
     int64_t length = (int64_t)brood_value_length(call->target);
     if (index < 0)
         index = index < -length ? 0 : index + length;
-    return brood_insert(call->target, (size_t)index, bri_move_argument(out[1]));
+    return bri_in_insert(call, call->target, (size_t)index, bri_move_argument(out[1]));
 }
 
 static brood_status list_pop(bri_invocation *call)
@@ -193,7 +167,7 @@ static brood_status list_pop(bri_invocation *call)
         index += (int64_t)length;
     if (index < 0 || (uint64_t)index >= length)
         return bri_raise(call, "IndexError", "pop index out of range");
-    BROOD_TRY(brood_list_pop(call->target, (size_t)index, &item));
+    BROOD_TRY(bri_in_pop(call, call->target, (size_t)index, &item));
     return bri_return(call, item);
 }
 
@@ -204,12 +178,12 @@ static brood_status list_remove(bri_invocation *call)
     size_t index = brood_index_of(call->target, item);
     if (index == SIZE_MAX)
         return bri_raise(call, "ValueError", "list.remove(x): x not in list");
-    return brood_list_remove(call->target, index, index + 1);
+    return remove_items(call, index, 1);
 }
 
 static brood_status list_clear(bri_invocation *call)
 {
-    return brood_list_remove(call->target, 0, SIZE_MAX);
+    return remove_items(call, 0, brood_value_length(call->target));
 }
 
 /* ---- asking ---- */
@@ -314,7 +288,7 @@ static brood_status list_add(bri_invocation *call)
     return bri_return(call, sum);
 }
 
-enum { MOST_REPEATED = 1 << 24 /* items that a product, a few bytes, may have */ };
+enum { MOST_PRODUCT = 1 << 29 /* bytes that a product, which is asked for with a few, may have */ };
 
 static brood_status repeat(bri_invocation *call, brood_value *product)
 {
@@ -328,7 +302,8 @@ static brood_status repeat(bri_invocation *call, brood_value *product)
     BROOD_TRY(bri_integer_argument(call, factor, &times));
     if (times < 0)
         times = 0;
-    if (length != 0 && times > MOST_REPEATED / (int64_t)length)
+    uint64_t weight = length == 0 ? 1 : bri_weigh(call->target);
+    if ((uint64_t)times > MOST_PRODUCT / weight)
         return bri_raise(call, "MemoryError", "the product is too long");
     brood_value made = brood_list();
     brood_status status = BROOD_OK;
@@ -357,8 +332,7 @@ static brood_status list_imul(bri_invocation *call)
 {
     brood_value product;
     BROOD_TRY(repeat(call, &product));
-    brood_value_clear(call->target);
-    *call->target = product;
+    BROOD_TRY(bri_in_replace(call, call->target, product));
     return bri_return_copy(call, call->target);
 }
 
@@ -392,6 +366,7 @@ const bri_managed_type bri_list_type = {
     .n_methods = sizeof methods / sizeof *methods,
     .create = create_list,
     .destroy = bri_content_destroy,
+    .weigh = bri_content_weigh,
     .value = bri_content_copy,
     .content = bri_content_of,
 };

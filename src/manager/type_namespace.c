@@ -50,7 +50,7 @@ static brood_status namespace_set(bri_invocation *call)
     BROOD_TRY(bri_take_arguments(call, names, 2, 2, out));
     BROOD_TRY(attribute_name(call, out[0], &name));
     brood_value key = bri_move_argument(out[0]);
-    return brood_dict_put(call->target, key, bri_move_argument(out[1]));
+    return bri_in_dict_put(call, call->target, key, bri_move_argument(out[1]));
 }
 
 static brood_status namespace_del(bri_invocation *call)
@@ -60,7 +60,7 @@ static brood_status namespace_del(bri_invocation *call)
     const char *name;
     BROOD_TRY(bri_take_arguments(call, names, 1, 1, &value));
     BROOD_TRY(attribute_name(call, value, &name));
-    return brood_dict_remove(call->target, value) ? BROOD_OK : raise_missing(call, name);
+    return bri_in_take(call, call->target, value, NULL) ? BROOD_OK : raise_missing(call, name);
 }
 
 static brood_status namespace_value(bri_managed *object, brood_value *value)
@@ -120,6 +120,7 @@ const bri_managed_type bri_namespace_type = {
     .n_methods = 3,
     .create = create_namespace,
     .destroy = bri_content_destroy,
+    .weigh = bri_content_weigh,
     .value = namespace_value,
     .repr = namespace_repr,
     .content = bri_content_of,
@@ -147,7 +148,7 @@ static brood_status value_set(bri_invocation *call)
     static const char *const names[] = {"value"};
     const brood_value *value;
     BROOD_TRY(bri_take_arguments(call, names, 1, 1, &value));
-    return brood_set_item(call->target, 1, bri_move_argument(value));
+    return bri_in_set_item(call, call->target, 1, bri_move_argument(value));
 }
 
 static brood_status value_value(bri_managed *object, brood_value *value)
@@ -181,6 +182,7 @@ const bri_managed_type bri_value_type = {
     .n_methods = 2,
     .create = create_value,
     .destroy = bri_content_destroy,
+    .weigh = bri_content_weigh,
     .value = value_value,
     .repr = value_repr,
     .content = bri_content_of,

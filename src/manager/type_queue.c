@@ -3,7 +3,8 @@
  *
  * A getter that waits gets the item straight from the putter, and a putter that waits leaves its
  * item in its waiter until there is room. So an item is either in the queue, or in one waiter, or
- * in the one reply that takes it away: who dies while he waits has taken nothing.
+ * in the one reply that takes it away: who dies while he waits has taken nothing. Items count as
+ * the queue's contents in the first two places.
  */
 #include "base/error.h"
 #include "base/memory.h"
@@ -20,21 +21,27 @@ typedef struct queue {
 
 /* ---- the ring ---- */
 
+enum { SLACK = 64 /* room for so many items is never given back */ };
+
+static brood_status resize(queue *q, size_t capacity)
+{
+    brood_value *items = bri_alloc(capacity * sizeof *items);
+    if (items == NULL)
+        return BROOD_ENOMEM;
+    for (size_t i = 0; i < q->count; i++)
+        items[i] = q->items[(q->first + i) % q->capacity];
+    bri_free(q->items);
+    q->items = items;
+    q->first = 0;
+    q->capacity = capacity;
+    return BROOD_OK;
+}
+
 static brood_status push(queue *q, brood_value item)
 {
-    if (q->count == q->capacity) {
-        size_t capacity = q->capacity == 0 ? 16 : q->capacity * 2;
-        brood_value *grown = bri_alloc(capacity * sizeof *grown);
-        if (grown == NULL) {
-            brood_value_clear(&item);
-            return BROOD_ENOMEM;
-        }
-        for (size_t i = 0; i < q->count; i++)
-            grown[i] = q->items[(q->first + i) % q->capacity];
-        bri_free(q->items);
-        q->items = grown;
-        q->first = 0;
-        q->capacity = capacity;
+    if (q->count == q->capacity && resize(q, q->capacity == 0 ? 16 : q->capacity * 2) != BROOD_OK) {
+        brood_value_clear(&item);
+        return BROOD_ENOMEM;
     }
     q->items[(q->first + q->count++) % q->capacity] = item;
     return BROOD_OK;
@@ -45,6 +52,8 @@ static brood_value shift(queue *q)
     brood_value item = q->items[q->first];
     q->first = (q->first + 1) % q->capacity;
     q->count--;
+    if (q->capacity > SLACK && q->count < q->capacity / 4)
+        resize(q, q->capacity / 2); /* without memory it stays as it is */
     return item;
 }
 
@@ -82,6 +91,13 @@ static void destroy_queue(void *state)
     bri_free(q);
 }
 
+/* It is new, and empty. */
+static uint64_t weigh_queue(const void *state)
+{
+    (void)state;
+    return sizeof(queue);
+}
+
 /* ---- block and timeout ---- */
 
 static brood_status block_arguments(bri_invocation *call, const brood_value *block,
@@ -114,9 +130,31 @@ static brood_status deliver(queue *q, brood_value item)
     return BROOD_OK;
 }
 
+/* An item has left the queue, or never came in. */
+static void forget(bri_managed *object, const brood_value *item)
+{
+    bri_account(object, 0, bri_weight_of(object->server, item));
+}
+
+static void abandon_put(bri_waiter *waiter)
+{
+    forget(waiter->object, &waiter->item);
+}
+
 static void expire_put(bri_waiter *waiter)
 {
+    abandon_put(waiter);
     bri_settle_error(waiter, "queue.Full", NULL);
+}
+
+/* Leaves the item with the waiter until there is room. */
+static brood_status park_put(bri_invocation *call, queue *q, const brood_value *item,
+                             bri_deadline deadline)
+{
+    BROOD_TRY(bri_park_call(call, &q->putters, deadline, expire_put));
+    call->session->waiter.item = bri_move_argument(item);
+    call->session->waiter.abandon = abandon_put;
+    return BROOD_OK;
 }
 
 static brood_status put(bri_invocation *call, const brood_value *item, const brood_value *block,
@@ -126,13 +164,17 @@ static brood_status put(bri_invocation *call, const brood_value *item, const bro
     bri_deadline deadline;
     bool wait = false;
     BROOD_TRY(block_arguments(call, block, timeout, &deadline, &wait));
-    if (!is_full(q))
+    if (q->getters.first != NULL)
         return deliver(q, bri_move_argument(item));
-    if (!wait)
+    if (is_full(q) && !wait)
         return bri_raise(call, "queue.Full", "%s", "");
-    BROOD_TRY(bri_park_call(call, &q->putters, deadline, expire_put));
-    call->session->waiter.item = bri_move_argument(item);
-    return BROOD_OK;
+    uint64_t added = bri_weight_of(call->server, item);
+    BROOD_TRY(bri_check_room(call, added, 0));
+    brood_status status =
+        is_full(q) ? park_put(call, q, item, deadline) : deliver(q, bri_move_argument(item));
+    if (status == BROOD_OK)
+        bri_account(call->object, added, 0);
+    return status;
 }
 
 static brood_status queue_put(bri_invocation *call)
@@ -159,10 +201,13 @@ static void admit_putters(queue *q)
 {
     while (q->putters.first != NULL && !is_full(q)) {
         bri_waiter *waiter = q->putters.first;
-        if (deliver(q, brood_value_take(&waiter->item)) == BROOD_OK)
+        if (q->count < q->capacity || resize(q, q->capacity * 2) == BROOD_OK) {
+            deliver(q, brood_value_take(&waiter->item));
             bri_settle(waiter, brood_none());
-        else
+        } else {
+            abandon_put(waiter);
             bri_settle_error(waiter, "MemoryError", "the server is out of memory");
+        }
     }
 }
 
@@ -179,6 +224,7 @@ static brood_status get(bri_invocation *call, const brood_value *block, const br
     BROOD_TRY(block_arguments(call, block, timeout, &deadline, &wait));
     if (q->count != 0) {
         BROOD_TRY(bri_return(call, shift(q)));
+        forget(call->object, &call->result);
         admit_putters(q);
         return BROOD_OK;
     }
@@ -261,6 +307,7 @@ const bri_managed_type bri_queue_type = {
     .n_methods = sizeof methods / sizeof *methods,
     .create = create_queue,
     .destroy = destroy_queue,
+    .weigh = weigh_queue,
 };
 
 const bri_managed_type bri_joinable_type = {
@@ -269,4 +316,5 @@ const bri_managed_type bri_joinable_type = {
     .n_methods = sizeof methods / sizeof *methods,
     .create = create_queue,
     .destroy = destroy_queue,
+    .weigh = weigh_queue,
 };

@@ -50,7 +50,7 @@ static brood_status set_add(bri_invocation *call)
     const brood_value *item;
     BROOD_TRY(take(call, &item));
     BROOD_TRY(bri_check_key(call, item));
-    return brood_set_add(call->target, bri_move_argument(item));
+    return bri_in_set_add(call, call->target, bri_move_argument(item));
 }
 
 static brood_status set_discard(bri_invocation *call)
@@ -58,7 +58,7 @@ static brood_status set_discard(bri_invocation *call)
     const brood_value *item;
     BROOD_TRY(take(call, &item));
     BROOD_TRY(bri_check_key(call, item));
-    brood_set_remove(call->target, item);
+    bri_in_take(call, call->target, item, NULL);
     return BROOD_OK;
 }
 
@@ -68,7 +68,7 @@ static brood_status set_remove(bri_invocation *call)
     brood_value copy;
     BROOD_TRY(take(call, &item));
     BROOD_TRY(bri_check_key(call, item));
-    if (brood_set_remove(call->target, item))
+    if (bri_in_take(call, call->target, item, NULL))
         return BROOD_OK;
     BROOD_TRY(brood_value_copy(item, &copy));
     return bri_raise_value(call, brood_error_from("KeyError", brood_pack("(v)", copy)));
@@ -90,7 +90,7 @@ static brood_status set_pop(bri_invocation *call)
     if (!brood_set_next(call->target, &position, &item))
         return bri_raise(call, "KeyError", "pop from an empty set");
     BROOD_TRY(brood_value_copy(item, &copy));
-    brood_set_remove(call->target, &copy);
+    bri_in_take(call, call->target, &copy, NULL);
     return bri_return(call, copy);
 }
 
@@ -103,9 +103,7 @@ static brood_status set_len(bri_invocation *call)
 
 static brood_status set_clear(bri_invocation *call)
 {
-    brood_value_clear(call->target);
-    *call->target = brood_set();
-    return BROOD_OK;
+    return bri_in_replace(call, call->target, brood_set());
 }
 
 static brood_status set_copy(bri_invocation *call)
@@ -155,11 +153,7 @@ static brood_status combined(bri_invocation *call, operation what, bool in_place
 {
     brood_value made;
     BROOD_TRY(combine(call, what, &made));
-    if (!in_place)
-        return bri_return(call, made);
-    brood_value_clear(call->target);
-    *call->target = made;
-    return BROOD_OK;
+    return in_place ? bri_in_replace(call, call->target, made) : bri_return(call, made);
 }
 
 static brood_status set_union(bri_invocation *call)
@@ -251,6 +245,7 @@ const bri_managed_type bri_set_type = {
     .n_methods = sizeof methods / sizeof *methods,
     .create = create_set,
     .destroy = bri_content_destroy,
+    .weigh = bri_content_weigh,
     .value = bri_content_copy,
     .content = bri_content_of,
 };

@@ -41,7 +41,8 @@ class Hostile(unittest.TestCase):
     def setUpClass(cls):
         cls.server = subprocess.Popen(
             [*PROGRAM, "serve", "--address", "127.0.0.1:0", "--authkey", KEY.decode(), "--max-message", str(8 * MIB),
-             "--max-bytes", str(32 * MIB), "--max-client-bytes", str(16 * MIB), "--max-clients", "600"],
+             "--max-bytes", str(32 * MIB), "--max-client-bytes", str(16 * MIB), "--max-clients", "600",
+             "--max-stored", str(24 * MIB)],
             stdout=subprocess.PIPE, text=True)
         host, port = cls.server.stdout.readline().strip().rsplit(":", 1)
         cls.address = host, int(port)
@@ -284,6 +285,29 @@ class Hostile(unittest.TestCase):
                          b"N" + b"\x85" * depth):
                 session.send_bytes(b"\x80\x04(X\1\0\0\0aX\1\0\0\0b" + deep + b"}t.")
                 self.assertIn(session.recv()[0], ("#TRACEBACK", "#ERROR"))
+
+    def test_objects_that_are_filled(self):
+        session = self.session()
+        for typeid, name, args in (("list", "append", lambda i: ("x" * MIB,)),
+                                   ("list", "extend", lambda i: (range(100000),)),
+                                   ("dict", "__setitem__", lambda i: (i, b"x" * MIB)),
+                                   ("dict", "update", lambda i: ({(i, j): j for j in range(10000)},)),
+                                   ("Queue", "put", lambda i: ([i] * 100000,)),
+                                   ("Namespace", "__setattr__", lambda i: (f"a{i}", "x" * MIB))):
+            control = self.client()
+            ident, _ = managers.dispatch(control, None, "create", (typeid,))
+            control.close()
+            kinds = []
+            while len(kinds) < 1000 and kinds[-3:] != ["#ERROR"] * 3:
+                session.send((ident, name, args(len(kinds)), {}))
+                kind, value = session.recv()
+                kinds.append(kind)
+            self.assertIsInstance(value, MemoryError, (typeid, name))
+            self.assertIn("there is no room for", str(value))
+            self.assertGreater(len(kinds), 10, (typeid, name))
+            control = self.client() # and what it had is there for the next
+            managers.dispatch(control, None, "decref", (ident,))
+            control.close()
 
     def test_small_requests_that_would_grow(self):
         session = self.session()

@@ -53,7 +53,9 @@ static int help(void)
         "  --max-message N     bytes of one request, and of replies that a session leaves unread;\n"
         "                      1 GiB without\n"
         "  --max-bytes N       bytes of all requests on their way and of all replies unread\n"
-        "  --max-client-sessions N, --max-client-objects N, --max-client-bytes N\n"
+        "  --max-stored N      bytes of what the objects contain\n"
+        "  --max-client-sessions N, --max-client-objects N, --max-client-bytes N,\n"
+        "  --max-client-stored N\n"
         "                      the same for each client\n"
         "\n"
         "Prints the address when clients can connect. Ends by SIGTERM, Ctrl-C, and a client's\n"
@@ -117,6 +119,8 @@ static int take_limit(const char *name, const char *value, brood_manager_options
         {"--max-client-sessions", &options->max_client_sessions, NULL},
         {"--max-client-objects", &options->max_client_objects, NULL},
         {"--max-client-bytes", NULL, &options->max_client_bytes},
+        {"--max-stored", NULL, &options->max_stored},
+        {"--max-client-stored", NULL, &options->max_client_stored},
     };
     uint64_t number = 0;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
