@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -233,16 +234,29 @@ static brood_status describe_object(bri_managed *object, bri_buffer *out)
     return status;
 }
 
+static int order_of_idents(const void *a, const void *b)
+{
+    return strcmp((*(bri_managed *const *)a)->ident, (*(bri_managed *const *)b)->ident);
+}
+
 static brood_status control_debug_info(control_call *call)
 {
     bri_server *server = call->session->server;
     bri_buffer out = {0};
+    size_t n = 0;
     brood_status status = BROOD_OK;
-    for (size_t i = 0; i < server->n_used && status == BROOD_OK; i++)
+    bri_managed **objects = bri_calloc(server->n_used + 1, sizeof(bri_managed *));
+    if (objects == NULL)
+        return BROOD_ENOMEM;
+    for (size_t i = 0; i < server->n_used; i++)
         if (server->slots[i].object != NULL && server->slots[i].object->references > 0)
-            status = describe_object(server->slots[i].object, &out);
+            objects[n++] = server->slots[i].object;
+    qsort(objects, n, sizeof *objects, order_of_idents);
+    for (size_t i = 0; i < n && status == BROOD_OK; i++)
+        status = describe_object(objects[i], &out);
     if (status == BROOD_OK)
         call->result = brood_str_escaped((const char *)out.data, out.length);
+    bri_free(objects);
     bri_buffer_fini(&out);
     return status;
 }

@@ -276,16 +276,9 @@ static brood_status iterator_close(bri_invocation *call)
     return BROOD_OK;
 }
 
-static brood_status iterator_send(bri_invocation *call)
-{
-    return bri_raise(call, "AttributeError", "'dict_keyiterator' object has no attribute '%s'",
-                     call->method->name);
-}
-
+/* send and throw are generators': Python's server has no iterators with them either. */
 static const bri_method iterator_methods[] = {
     {.name = "__next__", .run = iterator_next},
-    {.name = "send", .run = iterator_send},
-    {.name = "throw", .run = iterator_send},
     {.name = "close", .run = iterator_close},
 };
 

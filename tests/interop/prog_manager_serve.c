@@ -99,11 +99,25 @@ static brood_status add(brood_call *call)
     return brood_call_return(call, brood_int(a + b));
 }
 
+/* What the listener says. */
+static brood_status wait_for(brood_call *call)
+{
+    const char *address;
+    brood_connection *connection;
+    brood_value said;
+    BROOD_TRY(brood_call_args(call, "s", &address));
+    BROOD_TRY(brood_connect(&connection, address, NULL, 20000));
+    brood_status status = brood_connection_recv(connection, &said, 20000);
+    brood_connection_close(connection);
+    return status == BROOD_OK ? brood_call_return(call, said) : status;
+}
+
 int main(int argc, char **argv)
 {
     brood_manager_server *server;
     BROOD_CHECK(BROOD_FUNCTION(square));
     BROOD_CHECK(BROOD_FUNCTION(add));
+    BROOD_CHECK(BROOD_FUNCTION(wait_for));
     BROOD_CHECK(brood_manager_register(&counter_type));
     BROOD_CHECK(brood_manager_register(&shared_type));
     BROOD_CHECK(brood_manager_share("get_tasks", "Queue", (brood_value){0}));

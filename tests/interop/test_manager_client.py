@@ -23,6 +23,7 @@ def text_of(address):
 
 
 class BroodClient(unittest.TestCase):
+    maxDiff = None
     def use(self, address):
         manager = managers.SyncManager(address=address, authkey=KEY)
         # Proxies in values need the key of the process that reads them: the server's.
