@@ -407,7 +407,9 @@ static void turn_sizes(brood_pool *pool, const size_t *sizes, size_t n, size_t c
 static void test_arguments_and_results_of_all_sizes_arrive(void **state)
 {
     (void)state;
-    static const size_t huge[] = {40 << 20, 1, 24 << 20, 1000};
+    /* More in one task than the arena keeps of free memory; and one by one. Each megabyte is
+     * written a dozen times on its way, into new pages, so there are no more than it takes. */
+    static const size_t huge[] = {40 << 20, 1, 24 << 20, 1000}, large[] = {5 << 20, 1, 3 << 20, 9};
     brood_pool *pool = make_pool(2);
     size_t sizes[200];
     for (size_t i = 0; i < 200; i++)
@@ -415,10 +417,10 @@ static void test_arguments_and_results_of_all_sizes_arrive(void **state)
     turn_sizes(pool, sizes, 200, 1);
     turn_sizes(pool, sizes, 200, 7);
     for (size_t i = 0; i < 200; i++)
-        sizes[i] = i * i * 7;
+        sizes[i] = i * i * 3;
     turn_sizes(pool, sizes, 200, 1);
     turn_sizes(pool, sizes, 200, 13);
-    turn_sizes(pool, huge, 4, 1);
+    turn_sizes(pool, large, 4, 1);
     turn_sizes(pool, huge, 4, 4);
     end_pool(pool);
 }
@@ -429,7 +431,7 @@ static void test_more_bytes_than_may_be_on_their_way_arrive(void **state)
     brood_pool *pool = make_pool(2);
     size_t sizes[15];
     for (size_t i = 0; i < 15; i++)
-        sizes[i] = 8 << 20;
+        sizes[i] = 2 << 20;
     turn_sizes(pool, sizes, 15, 1);
     end_pool(pool);
 }
