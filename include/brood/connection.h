@@ -186,6 +186,16 @@ BROOD_API void brood_connection_close(brood_connection *connection);
  */
 BROOD_API brood_value brood_connection_value(brood_connection *connection);
 
+/*
+ * The same, but the value takes the pointer over: the connection is closed with the value's last
+ * copy. So a task gives one back that it has made, and nothing of it stays open in the worker:
+ *
+ *     return brood_call_return(call, brood_connection_hand_over(theirs));
+ *
+ * Errors:  BROOD_EINVALID, BROOD_ENOMEM, to be seen in brood_last_error(); it is closed then.
+ */
+BROOD_API brood_value brood_connection_hand_over(brood_connection *connection);
+
 /* The connection in a value, borrowed: valid as long as the value is. BROOD_ETYPE for another kind
  * of value. */
 BROOD_API brood_status brood_get_connection(const brood_value *value,

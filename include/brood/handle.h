@@ -8,8 +8,12 @@
  *
  *   - Among a task's arguments it is kept until the task has ended, however it ends: every attempt
  *     of a task that is tried again gets it, and of a task that is cancelled nothing is left open.
- *   - In results of tasks and in messages it can be fetched once. What nobody ever reads (a result
- *     that came too late for its map) stays open until the sender's end.
+ *   - In the result of a task it can be fetched once. When nobody will read the result any more (it
+ *     came too late for its map, or cannot be decoded), the worker closes it: at once if it is
+ *     idle, else when its task has ended.
+ *   - Among a process's arguments it is kept until it was fetched, or the process has ended.
+ *   - In a message it can be fetched once. A message that cannot be sent keeps nothing; what is in
+ *     one that was sent and that nobody ever receives stays open until the sender's end.
  */
 #ifndef BROOD_HANDLE_H
 #define BROOD_HANDLE_H

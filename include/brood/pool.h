@@ -21,7 +21,8 @@
  * item that contains it. A connection that is an argument is duplicated when its task is made:
  * close it here after brood_pool_apply_async, but after the results of a map_async or imap, whose
  * items become tasks one after the other. Its other end sees the end when the task has ended and
- * the worker has let it go.
+ * the worker has let it go. A task that gives one back hands it over
+ * (brood_connection_hand_over).
  *
  * Every function gives BROOD_EINVALID for a pool, a function, or a place for its results that is
  * NULL, unless it says that it may be.

@@ -20,11 +20,10 @@ enum { BRI_TRANSFER_MAX = 64 };
 
 struct bri_transfer {
     bri_transfer_way way;
-    bool
-        keeps; /* writing: what is lent stays so until its loan is ended, so that it can be borrowed
-                  by each attempt of a task; else it is lent to the first who borrows it */
-    uint64_t
-        loan; /* writing, with `keeps`: 0, or which loan it is: made with the first thing lent */
+    /* Writing: what is lent can be borrowed again and again, by each attempt of a task; else it is
+     * lent to the first who borrows it. Either way the end of its loan ends that. */
+    bool keeps;
+    uint64_t loan; /* writing: 0, or which loan it is: made with the first thing lent */
     /* Writing: is told of each object of the arena that the message refers to; NULL: nobody. */
     brood_status (*refers)(struct bri_transfer *transfer, void *object);
     void *context; /* of `refers` */

@@ -14,6 +14,7 @@
 #include "core/transfer.h"
 #include "data/pickle.h"
 #include "ipc/frame.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/local.h"
 #include "platform/socket.h"
@@ -207,6 +208,8 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
     brood_status status = bri_pickle_write(value, &options, buffer);
     if (status == BROOD_OK)
         status = write_message(connection, buffer->data, buffer->length, deadline);
+    if (status != BROOD_OK)
+        bri_loan_end(transfer.loan);
     if (buffer->capacity > KEPT_SCRATCH)
         bri_buffer_fini(buffer);
     bri_mutex_unlock(connection->write_lock);

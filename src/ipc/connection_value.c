@@ -83,6 +83,16 @@ brood_value brood_connection_value(brood_connection *connection)
     return bri_object_value(&bri_connection_class, connection);
 }
 
+brood_value brood_connection_hand_over(brood_connection *connection)
+{
+    brood_value value = brood_connection_value(connection);
+    if (brood_value_kind(&value) == BROOD_INVALID)
+        brood_connection_close(connection);
+    else
+        bri_connection_release(connection);
+    return value;
+}
+
 brood_status brood_get_connection(const brood_value *value, brood_connection **connection)
 {
     void *found;

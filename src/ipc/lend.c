@@ -14,8 +14,9 @@ enum { KEY_SIZE = 32, PATIENCE = 10000 };
 
 typedef struct ticket {
     int64_t number;
-    uint64_t loan; /* 0: for one borrower */
-    int uses;      /* the list's and those of who gives it away; under the mutex */
+    uint64_t loan;
+    bool is_once; /* for one borrower */
+    int uses;     /* the list's and those of who gives it away; under the mutex */
     bri_lent what;
     struct ticket *next;
 } ticket;
@@ -57,7 +58,7 @@ static ticket *use_ticket(int64_t number)
     while (*at != NULL && (*at)->number != number)
         at = &(*at)->next;
     ticket *found = *at;
-    if (found != NULL && found->loan == 0)
+    if (found != NULL && found->is_once)
         *at = found->next; /* the list's use is the caller's */
     else if (found != NULL)
         found->uses++;
@@ -193,10 +194,11 @@ static brood_status lend(bri_transfer *transfer, const bri_lent *what, brood_val
     bri_mutex_lock(lender.mutex);
     brood_status status = write_ticket(written);
     if (status == BROOD_OK) {
-        if (transfer->keeps && transfer->loan == 0)
+        if (transfer->loan == 0)
             transfer->loan = ++lender.last_loan;
         made->number = ++lender.last_number;
-        made->loan = transfer->keeps ? transfer->loan : 0;
+        made->loan = transfer->loan;
+        made->is_once = !transfer->keeps;
         made->next = lender.first;
         lender.first = made;
     }

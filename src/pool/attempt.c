@@ -28,6 +28,8 @@ void bri_task_try_again(brood_pool *pool, uint32_t index, int64_t now)
     bri_task *task = &pool->tasks[index];
     bri_task_slot *slot = bri_tasks_slot(pool->table, index);
     bri_arena_free(pool->arena, atomic_exchange(&slot->result, 0));
+    if (atomic_load(bri_tasks_lent(pool->table, index)) != 0)
+        bri_tasks_return_lent(pool->table, index, false);
     slot->size = task->n_bytes;
     atomic_store(&slot->asked, 0);
     atomic_store(&slot->started, task->has_limit ? 0 : -1);

@@ -79,11 +79,13 @@ static brood_status append_pickle(bri_payload *frame, int kind, const brood_valu
     transfer.refers = note_object;
     transfer.context = &frame->refers;
     brood_status status = bri_pickle_write(value, &options, bytes);
-    frame->loan = transfer.loan;
     if (status != BROOD_OK) {
         bytes->length = start;
+        if (frame->loan == 0)
+            bri_loan_end(transfer.loan);
         return status;
     }
+    frame->loan = transfer.loan;
     uint64_t head = head_of(kind, bytes->length - start - HEAD);
     memcpy(bytes->data + start, &head, HEAD);
     return BROOD_OK;

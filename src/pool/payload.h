@@ -27,9 +27,9 @@ typedef struct bri_payload {
     const void *tail;
     size_t tail_size;
     brood_value kept;  /* what the tail belongs to, when the frame has to keep it */
-    bool lends;        /* set by who makes the frame of arguments: handles in it are lent until the
-                          loan is ended */
-    uint64_t loan;     /* 0: nothing is */
+    bool lends;        /* set by who makes the frame of arguments: handles in it are lent to each
+                          attempt; else to the first who reads them */
+    uint64_t loan;     /* of the handles in it; 0: there are none. Ended when the frame is reset */
     bri_buffer refers; /* bri_shared *: the arena's objects that are named in it, a use of each */
 } bri_payload;
 

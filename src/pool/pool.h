@@ -55,6 +55,7 @@ typedef struct bri_task {
     uint64_t loan;     /* of the handles among its arguments: see lend.h */
     uint32_t next;     /* in an inbox, or among the delayed; slot number + 1 */
     bool lost;         /* its worker died with it */
+    bool is_read;      /* its result was, to the end */
     bool is_delayed;   /* waits for its next attempt */
     bool has_limit;    /* a hard deadline */
     bri_fate fate;     /* lost: why */

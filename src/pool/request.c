@@ -91,6 +91,8 @@ void bri_request_give_slot(brood_pool *pool, uint32_t index)
     _Atomic uint64_t *holds = bri_tasks_holds(pool->table, index);
     if (atomic_load_explicit(holds, memory_order_relaxed) != 0)
         bri_shared_drop_holds(pool->arena, holds);
+    if (atomic_load_explicit(bri_tasks_lent(pool->table, index), memory_order_relaxed) != 0)
+        bri_tasks_return_lent(pool->table, index, task->is_read);
     bri_loan_end(task->loan);
     task->loan = 0;
     if (task->request != NULL) {

@@ -28,7 +28,7 @@ size_t bri_tasks_size(uint32_t n_workers)
     uint32_t n = slots_for(n_workers);
     return round_up(sizeof(bri_task_table) + n_workers * sizeof(bri_worker_record)) +
            BRI_TASK_LEVELS * 2 * n * sizeof(uint32_t) +
-           n * (sizeof(bri_task_slot) + sizeof(uint64_t));
+           n * (sizeof(bri_task_slot) + 2 * sizeof(uint64_t));
 }
 
 void bri_tasks_init(bri_task_table *table, uint32_t n_workers)
@@ -49,10 +49,15 @@ bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index)
     return (bri_task_slot *)(void *)((unsigned char *)table + table->slots_at) + index;
 }
 
-/* They stand behind the slots: few tasks need them. */
+/* Two words a slot, which stand behind the slots: few tasks need them. */
 _Atomic uint64_t *bri_tasks_holds(bri_task_table *table, uint32_t index)
 {
-    return (_Atomic uint64_t *)(void *)bri_tasks_slot(table, table->n_slots) + index;
+    return (_Atomic uint64_t *)(void *)bri_tasks_slot(table, table->n_slots) + 2 * index;
+}
+
+_Atomic uint64_t *bri_tasks_lent(bri_task_table *table, uint32_t index)
+{
+    return bri_tasks_holds(table, index) + 1;
 }
 
 /* An entry of a ring. */
@@ -164,12 +169,12 @@ bool bri_tasks_take_away(bri_task_table *table, uint32_t index, bri_worker_numbe
 }
 
 bri_park_end bri_tasks_wait_ready(bri_task_table *table, const bri_worker_record *record,
-                                  bri_parking *parking)
+                                  uint32_t returned, bri_parking *parking)
 {
     bri_parking_look(parking);
     uint32_t seen = atomic_fetch_or(&table->bell, ASLEEP) | ASLEEP;
     if (bri_tasks_has_ready(table) || atomic_load(&table->ending) != 0 ||
-        atomic_load(&record->leave) != 0)
+        atomic_load(&record->leave) != 0 || atomic_load(&table->returned) != returned)
         return BRI_PARK_WOKEN;
     /* A worker with nothing to do means that little is coming: the parent need not wait for more.
      */
@@ -214,6 +219,15 @@ bool bri_tasks_put(bri_task_table *table, uint32_t index)
 void bri_tasks_ring(bri_task_table *table, uint32_t n)
 {
     call(&table->bell, n > INT32_MAX ? INT32_MAX : (int)n);
+}
+
+void bri_tasks_return_lent(bri_task_table *table, uint32_t index, bool is_read)
+{
+    atomic_store(bri_tasks_lent(table, index), 0);
+    if (is_read)
+        return;
+    atomic_fetch_add(&table->returned, 1);
+    call(&table->bell, INT32_MAX);
 }
 
 bool bri_tasks_withdraw(bri_task_table *table, uint32_t index)

@@ -132,9 +132,10 @@ typedef struct bri_task_table {
     bri_task_ring rings[BRI_TASK_LEVELS];
     /* What idle workers sleep on: grows by 2 with each call; bit 0: somebody may be asleep. */
     _Atomic uint32_t bell;
-    _Atomic uint32_t ending; /* 1: workers shall end */
-    _Atomic uint32_t paused; /* 1: they shall begin no task */
-    unsigned char pad3[52];
+    _Atomic uint32_t ending;   /* 1: workers shall end */
+    _Atomic uint32_t paused;   /* 1: they shall begin no task */
+    _Atomic uint32_t returned; /* the parent's: results with handles that it gave up unread */
+    unsigned char pad3[48];
     _Atomic uint64_t done; /* finished tasks: their number << 32 | slot number + 1 of the last */
     unsigned char pad4[56];
     /* What the parent sleeps on, as `bell`; it wants to be woken at that many finished tasks. */
@@ -155,6 +156,12 @@ bri_task_slot *bri_tasks_slot(bri_task_table *table, uint32_t index);
 /* The chain by which a task's arguments and results hold the arena's objects that they name
  * (bri_shared_hold). Whose the slot is uses it; the parent lets all go with the slot. */
 _Atomic uint64_t *bri_tasks_holds(bri_task_table *table, uint32_t index);
+/* Which handles a worker lends with the result in this slot: the loan, and above it the worker's
+ * number; 0: none. The worker writes it before it finishes, the parent writes 0 when nobody will
+ * read the result any more, or everything was fetched. A worker whose loan stands there no longer
+ * ends it: between two tasks, or when a change of `returned` wakes it. */
+_Atomic uint64_t *bri_tasks_lent(bri_task_table *table, uint32_t index);
+
 static inline uint32_t bri_task_state(uint32_t tag, bri_worker_number worker)
 {
     return worker << 4 | tag;
@@ -173,10 +180,11 @@ bool bri_tasks_has_ready(bri_task_table *table);
  * the task was taken away, and the worker has to end. */
 bool bri_tasks_finish(bri_task_table *table, bri_worker_number worker, uint32_t index);
 
-/* Sleeps until there may be a task or the end, for everybody or for this worker; may return without
- * reason. `parking` is begun when the worker becomes idle. */
+/* Sleeps until there may be a task or the end, for everybody or for this worker, or `returned` is
+ * not what the worker saw; may return without reason. `parking` is begun when the worker becomes
+ * idle. */
 bri_park_end bri_tasks_wait_ready(bri_task_table *table, const bri_worker_record *record,
-                                  bri_parking *parking);
+                                  uint32_t returned, bri_parking *parking);
 
 /* ---- the parent: one thread at a time, except bri_tasks_ring, _nudge and _end ---- */
 
@@ -186,6 +194,9 @@ bool bri_tasks_put(bri_task_table *table, uint32_t index);
 /* Wakes workers for `n` tasks that were put; INT32_MAX: all of them, to look at what they are told.
  */
 void bri_tasks_ring(bri_task_table *table, uint32_t n);
+/* Takes the loan out of a slot. `is_read`: its handles were fetched; else the worker that has them
+ * is woken to let them go. */
+void bri_tasks_return_lent(bri_task_table *table, uint32_t index, bool is_read);
 /* Takes a READY task back; it is FREE then. False: a worker has it or had it. */
 bool bri_tasks_withdraw(bri_task_table *table, uint32_t index);
 

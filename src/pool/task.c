@@ -109,8 +109,9 @@ static void read_loss(const bri_task *task, uint32_t n, const bri_sink *sink)
     }
 }
 
-/* One result: a value or why there is none. */
-static brood_status read_result(bri_payload_reader *reader, size_t item, const bri_sink *sink)
+/* One result: a value or why there is none. `*is_read` becomes false when it cannot be decoded. */
+static brood_status read_result(bri_payload_reader *reader, size_t item, const bri_sink *sink,
+                                bool *is_read)
 {
     bri_item entry;
     brood_value value;
@@ -119,6 +120,7 @@ static brood_status read_result(bri_payload_reader *reader, size_t item, const b
     if (status != BROOD_OK) {
         bri_fail_within("could not read the result of a task");
         bri_item_failed_here(sink, item, status);
+        *is_read = false;
         return BROOD_OK;
     }
     if (entry.kind != BRI_ITEM_FAILURE) {
@@ -156,12 +158,14 @@ void bri_task_read(brood_pool *pool, uint32_t index, const bri_sink *sink)
     brood_status status = BROOD_OK;
     if (slot->size == 0) /* not even a failure could be written */
         status = bri_fail(BROOD_ENOMEM, "could not send the result of a task: out of memory");
+    bool is_read = true;
     for (uint32_t i = 0; i < slot->n; i++) {
         if (status == BROOD_OK)
-            status = read_result(&reader, task->item + i, sink);
+            status = read_result(&reader, task->item + i, sink, &is_read);
         if (status != BROOD_OK)
             bri_item_failed_here(sink, task->item + i, status);
     }
+    task->is_read = is_read && status == BROOD_OK;
 }
 
 bool bri_task_has_failed(brood_pool *pool, uint32_t index)

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "core/killpoint.h"
 #include "core/registry.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 #include "platform/limits.h"
@@ -16,6 +17,12 @@ typedef struct known_function {
     uint64_t record;
     brood_function function; /* NULL: it cannot be found */
 } known_function;
+
+/* Handles that it lends with a result which the parent may still read. */
+typedef struct lent_result {
+    uint32_t index; /* of the slot */
+    uint64_t loan;
+} lent_result;
 
 typedef struct worker {
     bri_shared *shared;
@@ -33,6 +40,8 @@ typedef struct worker {
     int64_t born;
     uint64_t memory; /* of its own, when it was ready */
     bri_spin_place spin;
+    bri_buffer lent;   /* lent_result */
+    uint32_t returned; /* the table's, when it looked at them last */
 } worker;
 
 /* The function behind a record, as this process finds it. */
@@ -137,6 +146,51 @@ static brood_status run_items(worker *self, const bri_task_slot *slot)
     return BROOD_OK;
 }
 
+/* ---- handles in results ---- */
+
+static uint64_t lent_word(const worker *self, uint64_t loan)
+{
+    return (uint64_t)self->number << 32 | (uint32_t)loan;
+}
+
+/* Ends the loans of results that nobody will read any more. */
+static void end_returned(worker *self)
+{
+    size_t kept = 0;
+    for (size_t at = 0; at < self->lent.length; at += sizeof(lent_result)) {
+        lent_result one;
+        memcpy(&one, self->lent.data + at, sizeof one);
+        if (atomic_load(bri_tasks_lent(self->table, one.index)) == lent_word(self, one.loan)) {
+            memmove(self->lent.data + kept, &one, sizeof one);
+            kept += sizeof one;
+        } else {
+            bri_loan_end(one.loan);
+        }
+    }
+    self->lent.length = kept;
+}
+
+/* The same when the parent says that there may be some. */
+static void see_to_returned(worker *self)
+{
+    uint32_t now = atomic_load(&self->table->returned);
+    if (now == self->returned)
+        return;
+    self->returned = now;
+    end_returned(self);
+}
+
+/* The frame's loan is the slot's then. */
+static brood_status lend_with_result(worker *self, uint32_t index)
+{
+    lent_result one = {.index = index, .loan = self->frame.loan};
+    end_returned(self); /* so there are no more than slots */
+    BROOD_TRY(bri_buffer_append(&self->lent, &one, sizeof one));
+    atomic_store(bri_tasks_lent(self->table, index), lent_word(self, one.loan));
+    self->frame.loan = 0;
+    return BROOD_OK;
+}
+
 /* Puts the frame into the slot; a size of 0 says that there was no memory for it. */
 static void store_result(worker *self, uint32_t index)
 {
@@ -157,6 +211,8 @@ static void store_result(worker *self, uint32_t index)
         }
     }
     BRI_KILL_POINT("pool-result-writing");
+    if (size > 0 && self->frame.loan != 0 && lend_with_result(self, index) != BROOD_OK)
+        size = 0;
     if (size > 0)
         bri_payload_copy(&self->frame, to);
     slot->size = size;
@@ -229,6 +285,8 @@ static bool next_task(worker *self, uint32_t *index)
 {
     if (shall_leave(self))
         return false;
+    if (self->lent.length != 0)
+        see_to_returned(self);
     if (bri_tasks_take(self->table, self->number, index) || spin_for_task(self, index))
         return true;
     set_phase(self, BRI_WORKER_IDLE);
@@ -238,7 +296,9 @@ static bool next_task(worker *self, uint32_t *index)
     while (!bri_tasks_take(self->table, self->number, index)) {
         if (atomic_load(&self->table->ending) != 0 || atomic_load(&self->record->leave) != 0)
             return false;
-        if (bri_tasks_wait_ready(self->table, self->record, &parking) == BRI_PARK_TIMED_OUT) {
+        see_to_returned(self);
+        if (bri_tasks_wait_ready(self->table, self->record, self->returned, &parking) ==
+            BRI_PARK_TIMED_OUT) {
             self->rests = true;
             return false;
         }
@@ -341,6 +401,7 @@ brood_status bri_pool_worker(brood_call *call)
         leave(&self);
     bri_shared_release(self.shared);
     bri_payload_fini(&self.frame);
+    bri_buffer_fini(&self.lent);
     brood_value_clear(&self.arguments);
     bri_free(self.known);
     return status;

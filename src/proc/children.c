@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/log.h"
 #include "core/runtime.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 #include "proc/note.h"
@@ -184,6 +185,8 @@ bool bri_children_finish(brood_process *process, bri_deadline deadline)
     brp_handle_close(&process->lifeline);
     if (process->slot != 0)
         bri_proctable_died(process->slot);
+    bri_loan_end(process->loan);
+    process->loan = 0;
     unlist(process);
     return true;
 }

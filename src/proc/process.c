@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "data/object.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 #include "proc/children.h"
@@ -48,6 +49,7 @@ void bri_process_free(brood_process *process)
     brp_child_close(&process->child);
     brood_value_clear(&process->arguments);
     brood_value_clear(&process->keywords);
+    bri_loan_end(process->loan);
     bri_outcome_clear(&process->outcome);
     bri_free(process->function_name);
     bri_free(process->authkey);

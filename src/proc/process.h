@@ -58,6 +58,7 @@ struct brood_process {
     brp_handle status;   /* forkserver: where the exit code comes from, and the sentinel */
     uint32_t server;     /* forkserver: which one forks it: 1, 2, ... */
     bri_owner slot;      /* in the process table of the arena; 0: none */
+    uint64_t loan;       /* of handles among its arguments (ipc/lend.h), until it has ended */
     int exitcode;
     bri_outcome outcome; /* why the function failed */
 

@@ -9,6 +9,7 @@
 #include "core/registry.h"
 #include "core/runtime.h"
 #include "ipc/arena.h"
+#include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 #include "platform/parent.h"
@@ -131,6 +132,7 @@ brood_status bri_start_write_block(bri_launch *launch, bool with_arena,
         block.keywords = brood_none();
     if (status == BROOD_OK)
         status = bri_block_write(&block, &tree, launch->token, build_id, transfer, &launch->block);
+    process->loan = transfer->loan;
     process->arguments = block.arguments;
     process->keywords = block.keywords;
     if (brood_value_kind(&process->keywords) == BROOD_NONE)
@@ -297,6 +299,8 @@ static void abandon(brood_process *process)
     else if (process->slot != 0)
         bri_proctable_release(process->slot);
     process->slot = 0;
+    bri_loan_end(process->loan);
+    process->loan = 0;
     brp_handle_close(&process->stream);
     brp_handle_close(&process->lifeline);
     brp_handle_close(&process->status);

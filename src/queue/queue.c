@@ -12,6 +12,7 @@
 #include "core/transfer.h"
 #include "data/heap.h"
 #include "data/pickle.h"
+#include "ipc/lend.h"
 #include "queue/account.h"
 #include "queue/local.h"
 
@@ -183,15 +184,19 @@ brood_status bri_queue_put_one(brood_queue *queue, uint32_t kind, const void *da
     return status;
 }
 
-/* Appends a pickle to the buffer; on failure it is as before. */
-static brood_status write_value(const brood_value *value, bri_buffer *buffer)
+/* Appends a pickle to the buffer; on failure it is as before. The loan of handles in it is to be
+ * ended if it is not put. */
+static brood_status write_value(const brood_value *value, bri_buffer *buffer, uint64_t *loan)
 {
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = {.transfer = &transfer, .find_class = bri_class_find};
     size_t before = buffer->length;
     brood_status status = bri_pickle_write(value, &options, buffer);
-    if (status != BROOD_OK)
-        buffer->length = before;
+    *loan = transfer.loan;
+    if (status == BROOD_OK)
+        return status;
+    buffer->length = before;
+    bri_loan_end(transfer.loan);
     return status;
 }
 
@@ -218,10 +223,14 @@ brood_status brood_queue_put(brood_queue *queue, brood_value value, brood_ms tim
     brood_status status = bri_queue_check(queue, "put into a queue");
     if (status == BROOD_OK) {
         bri_buffer own = {0}, *buffer = borrow_scratch(queue, &own);
-        status = write_value(&value, buffer);
-        if (status == BROOD_OK)
+        uint64_t loan;
+        status = write_value(&value, buffer, &loan);
+        if (status == BROOD_OK) {
             status = bri_queue_put_one(queue, BRI_MESSAGE_VALUE, buffer->data, buffer->length,
                                        &patience);
+            if (status != BROOD_OK)
+                bri_loan_end(loan);
+        }
         return_scratch(queue, buffer);
     }
     brood_value_clear(&value);
@@ -232,6 +241,7 @@ brood_status brood_queue_put(brood_queue *queue, brood_value value, brood_ms tim
 typedef struct batch {
     bri_buffer *buffer;
     size_t ends[BATCH];
+    uint64_t loans[BATCH];
     size_t n;
 } batch;
 
@@ -242,10 +252,14 @@ static brood_status fill_batch(batch *all, const brood_value *values, size_t n)
     all->buffer->length = 0;
     while (all->n < n && all->n < BATCH && all->buffer->length < BATCH_ROOM) {
         size_t start = all->buffer->length;
-        BROOD_TRY(write_value(&values[all->n], all->buffer));
+        uint64_t loan;
+        BROOD_TRY(write_value(&values[all->n], all->buffer, &loan));
         bool is_long = all->buffer->length - start > BRI_INLINE_MOST;
-        if (is_long && all->n != 0)
+        if (is_long && all->n != 0) {
+            bri_loan_end(loan);
             return BROOD_OK;
+        }
+        all->loans[all->n] = loan;
         all->ends[all->n++] = all->buffer->length;
         if (is_long)
             return BROOD_OK;
@@ -282,6 +296,8 @@ static brood_status put_values(brood_queue *queue, const brood_value *values, si
         brood_status filled = fill_batch(&all, values + *n_put, n - *n_put);
         if (all.n != 0)
             status = put_batch(queue, &all, &k, patience);
+        for (size_t i = k; i < all.n; i++)
+            bri_loan_end(all.loans[i]);
         *n_put += k;
         if (status == BROOD_OK && filled != BROOD_OK)
             status = filled;

@@ -123,11 +123,60 @@ static void test_messages_carry_sockets_and_leave_nothing(void **state)
     send_some();
 }
 
+static void test_a_message_that_is_not_put_leaves_nothing_open(void **state)
+{
+    (void)state;
+    brood_queue *queue;
+    brp_channel clients[3];
+    brood_value sockets[3];
+    size_t n;
+    for (int i = 0; i < 3; i++)
+        sockets[i] = brood_socket_value(make_pair(&clients[i]));
+    bt_ok(brood_queue_create(&queue, &(brood_queue_options){.maxsize = 1}));
+    bt_ok(brood_queue_put(queue, brood_int(1), HANG));
+    bt_fails(brood_queue_put(queue, sockets[0], 0), BROOD_EFULL);
+    expect_end(&clients[0]);
+    bt_fails(brood_queue_put_many(queue, sockets + 1, 2, 0, &n), BROOD_EFULL);
+    assert_int_equal(n, 0);
+    expect_end(&clients[1]);
+    expect_end(&clients[2]);
+    brood_queue_destroy(queue);
+}
+
+/* A closed connection cannot be sent. */
+static brood_value socket_and_closed(brp_channel *client, brood_connection *closed)
+{
+    return brood_pack("(vv)", brood_socket_value(make_pair(client)),
+                      brood_connection_value(closed));
+}
+
+static void test_what_cannot_be_sent_leaves_nothing_open(void **state)
+{
+    (void)state;
+    brood_connection *ours, *theirs;
+    brp_channel client;
+    brood_process *process;
+    bt_ok(brood_pipe(&ours, &theirs, true));
+    brood_value pair = socket_and_closed(&client, ours);
+    bt_fails(brood_connection_send(ours, pair, HANG), BROOD_ENOTSUP);
+    expect_end(&client);
+    pair = socket_and_closed(&client, ours);
+    brood_connection_close(ours);
+    bt_ok(brood_process_create(&process, speak, pair, NULL));
+    if (!bt_method_is(BROOD_START_FORK)) /* which sends nothing */
+        bt_fails(brood_process_start(process), BROOD_ECLOSED);
+    brood_process_destroy(process);
+    expect_end(&client);
+    brood_connection_close(theirs);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv, cmocka_unit_test(test_messages_carry_sockets_the_first_time),
                    bt_test(test_messages_carry_sockets_and_leave_nothing),
                    bt_test(test_a_value_owns_its_socket),
                    bt_test(test_a_handle_is_none_or_of_its_kind),
-                   bt_test(test_a_process_gets_a_socket));
+                   bt_test(test_a_process_gets_a_socket),
+                   bt_test(test_a_message_that_is_not_put_leaves_nothing_open),
+                   bt_test(test_what_cannot_be_sent_leaves_nothing_open));
 }

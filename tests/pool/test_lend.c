@@ -224,12 +224,14 @@ static brood_status open_line(brood_call *call)
     brood_connection *given;
     BROOD_TRY(brood_pipe(&kept, &given, true));
     BROOD_TRY(brood_connection_send(kept, brood_str("hello"), HANG));
-    return brood_call_return(call, brood_connection_value(given));
+    return brood_call_return(call, brood_connection_hand_over(given));
 }
 
+/* Waits for the end of what it has kept. */
 static brood_status close_line(brood_call *call)
 {
-    (void)call;
+    brood_value got;
+    bt_check(call, brood_connection_recv(kept, &got, HANG) == BROOD_EEOF);
     brood_connection_close(kept);
     kept = NULL;
     return BROOD_OK;
@@ -249,10 +251,132 @@ static void test_results_may_be_connections(void **state)
     bt_ok(brood_get_str(&got, &text, &length));
     assert_string_equal(text, "hello");
     brood_value_clear(&got);
+    brood_value_clear(&line); /* the last who has this end: the worker has kept nothing of it */
     bt_ok(brood_pool_apply(pool, close_line, (brood_value){0}, NULL, &got));
-    bt_fails(brood_connection_recv(connection, &got, HANG), BROOD_EEOF);
-    brood_value_clear(&line);
     end_pool(pool);
+}
+
+/* ---- results that nobody reads ---- */
+
+enum { ROUNDS = 5, RESULTS = 200 };
+
+static brood_connection *lines[ROUNDS * RESULTS]; /* of a worker: other ends of its results */
+static int n_lines;
+
+/* (told, awaited): gives a connection; with queues it waits before. */
+static brood_status give_line(brood_call *call)
+{
+    const brood_value *told, *awaited;
+    brood_connection *given;
+    brood_queue *queue;
+    brood_value got;
+    BROOD_TRY(brood_call_args(call, "vv", &told, &awaited));
+    if (brood_value_kind(told) != BROOD_NONE) {
+        BROOD_TRY(brood_get_queue(told, &queue));
+        BROOD_TRY(brood_queue_put(queue, brood_int(1), HANG));
+        BROOD_TRY(brood_get_queue(awaited, &queue));
+        BROOD_TRY(brood_queue_get(queue, &got, HANG));
+    }
+    bt_check(call, n_lines < ROUNDS * RESULTS);
+    BROOD_TRY(brood_pipe(&lines[n_lines++], &given, true));
+    return brood_call_return(call, brood_connection_hand_over(given));
+}
+
+/* Gives how many lines were made, and of how many the given end is still open somewhere. */
+static brood_status count_lines(brood_call *call)
+{
+    int64_t n_open = 0;
+    for (int i = 0; i < n_lines; i++) {
+        brood_value got;
+        n_open += brood_connection_recv(lines[i], &got, 0) == BROOD_ETIMEDOUT;
+    }
+    return brood_call_return(call, brood_pack("(ll)", (int64_t)n_lines, n_open));
+}
+
+static brood_status close_lines(brood_call *call)
+{
+    (void)call;
+    while (n_lines > 0)
+        brood_connection_close(lines[--n_lines]);
+    return BROOD_OK;
+}
+
+/* One task of many results, the last of which comes when the map has been given up. */
+static void give_up_a_map(brood_pool *pool)
+{
+    brood_queue *told, *awaited;
+    brood_value items = brood_list(), results;
+    bt_ok(brood_queue_create(&told, NULL));
+    bt_ok(brood_queue_create(&awaited, NULL));
+    for (int i = 1; i < RESULTS; i++)
+        bt_ok(brood_append(&items, brood_pack("(vv)", brood_none(), brood_none())));
+    bt_ok(brood_append(&items,
+                       brood_pack("(vv)", brood_queue_value(told), brood_queue_value(awaited))));
+    brood_map_options options = {.chunksize = RESULTS, .timeout = 300};
+    bt_fails(brood_pool_starmap(pool, give_line, items, &options, &results), BROOD_ETIMEDOUT);
+    bt_ok(brood_queue_put(awaited, brood_int(1), HANG));
+    brood_queue_destroy(told);
+    brood_queue_destroy(awaited);
+}
+
+/* No more of the results' handles are open than before, after a thousand of them. */
+static void test_results_that_nobody_reads_leave_nothing_open(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_value counts, none;
+    int64_t n, n_open;
+    for (int round = 0; round < ROUNDS; round++) {
+        give_up_a_map(pool);
+        brood_ms end = brood_now() + HANG;
+        do { /* the pool may not have seen yet that the task has ended */
+            bt_ok(brood_pool_apply(pool, count_lines, (brood_value){0}, NULL, &counts));
+            bt_ok(brood_unpack(&counts, "(ll)", &n, &n_open));
+            brood_value_clear(&counts);
+        } while (n_open > 0 && brood_now() < end);
+        assert_int_equal(n_open, 0);
+    }
+    bt_ok(brood_pool_apply(pool, close_lines, (brood_value){0}, NULL, &none));
+    end_pool(pool);
+}
+
+/* (socket, told, awaited): gives the socket back, late. */
+static brood_status give_back_late(brood_call *call)
+{
+    const brood_value *socket, *told, *awaited;
+    brood_queue *queue;
+    brood_value copy, got;
+    BROOD_TRY(brood_call_args(call, "vvv", &socket, &told, &awaited));
+    BROOD_TRY(brood_get_queue(told, &queue));
+    BROOD_TRY(brood_queue_put(queue, brood_int(1), HANG));
+    BROOD_TRY(brood_get_queue(awaited, &queue));
+    BROOD_TRY(brood_queue_get(queue, &got, HANG));
+    BROOD_TRY(brood_value_copy(socket, &copy));
+    return brood_call_return(call, copy);
+}
+
+/* Nobody gives the worker another task: it is woken to let the socket go. */
+static void test_an_idle_worker_lets_an_unread_result_go(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_queue *told, *awaited;
+    brp_channel client;
+    brood_value results;
+    brood_map_options options = {.timeout = 300};
+    bt_ok(brood_queue_create(&told, NULL));
+    bt_ok(brood_queue_create(&awaited, NULL));
+    /* From its first task that is not waited for on, a thread of the pool's sees to ends. */
+    bt_ok(brood_pool_apply(pool, square, brood_pack("(i)", 3), NULL, &results));
+    brood_value socket = brood_socket_value(make_pair(&client));
+    brood_value items =
+        brood_pack("[(vvv)]", socket, brood_queue_value(told), brood_queue_value(awaited));
+    bt_fails(brood_pool_starmap(pool, give_back_late, items, &options, &results), BROOD_ETIMEDOUT);
+    bt_ok(brood_queue_put(awaited, brood_int(1), HANG));
+    expect_end(&client);
+    end_pool(pool);
+    brood_queue_destroy(told);
+    brood_queue_destroy(awaited);
 }
 
 /* ---- files ---- */
@@ -334,12 +458,15 @@ static void test_tasks_get_files_and_give_them_back(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(
-        argc, argv, cmocka_unit_test(test_tasks_get_sockets_the_first_time),
-        bt_test(test_tasks_get_sockets_and_leave_nothing),
-        bt_test(test_each_attempt_gets_the_socket),
-        bt_test(test_a_cancelled_task_leaves_no_socket_open),
-        bt_test(test_a_terminated_pool_leaves_no_socket_open), bt_test(test_tasks_get_connections),
-        bt_test(test_a_connections_end_comes_with_its_tasks_end),
-        bt_test(test_results_may_be_connections), bt_test(test_tasks_get_files_and_give_them_back));
+    return bt_main(argc, argv, cmocka_unit_test(test_tasks_get_sockets_the_first_time),
+                   bt_test(test_tasks_get_sockets_and_leave_nothing),
+                   bt_test(test_each_attempt_gets_the_socket),
+                   bt_test(test_a_cancelled_task_leaves_no_socket_open),
+                   bt_test(test_a_terminated_pool_leaves_no_socket_open),
+                   bt_test(test_tasks_get_connections),
+                   bt_test(test_a_connections_end_comes_with_its_tasks_end),
+                   bt_test(test_results_may_be_connections),
+                   bt_test(test_results_that_nobody_reads_leave_nothing_open),
+                   bt_test(test_an_idle_worker_lets_an_unread_result_go),
+                   bt_test(test_tasks_get_files_and_give_them_back));
 }

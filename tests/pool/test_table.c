@@ -187,7 +187,7 @@ static void live(fake_worker *worker)
         } else if (atomic_load(&worker->table->ending) != 0) {
             return;
         } else {
-            bri_tasks_wait_ready(worker->table, &worker->table->workers[0], &parking);
+            bri_tasks_wait_ready(worker->table, &worker->table->workers[0], 0, &parking);
         }
     }
 }
