@@ -26,9 +26,6 @@
  * lost. A client that is not brood's is known by its process, on the same machine; over TCP by its
  * host and the process's name, and there its references stay.
  *
- * A proxy inside of an object of a class of the program's own (which the server keeps as it is)
- * does not keep the object alive that it stands for.
- *
  * What fails here has the status in which C sees it:
  *   BROOD_EEMPTY, BROOD_EFULL  queue.Empty, queue.Full        BROOD_ERANGE     IndexError
  *   BROOD_ENOTFOUND            KeyError, AttributeError       BROOD_ETIMEDOUT  a TimeoutError

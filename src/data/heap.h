@@ -82,6 +82,7 @@ typedef struct bri_opaque {
     size_t size;        /* of the fragment */
     const char *module; /* behind the fragment in `data`, as is the name */
     const char *name;
+    brood_value held;     /* the objects in the fragment: a list, which keeps them alive */
     unsigned char data[]; /* opcodes that push exactly this object and use the memo from 0 on */
 } bri_opaque;
 

@@ -19,7 +19,8 @@ typedef struct island {
     bri_writer w;
     uint32_t number; /* of this island, in bri_registered.island */
     uint32_t depth;
-    bool got; /* the last `make` found its container made */
+    bool got;         /* the last `make` found its container made */
+    brood_value held; /* a list: objects that were written */
     bri_fragment_memo memo;
 } island;
 
@@ -235,12 +236,14 @@ static brood_status emit_scalar(island *is, const brood_value *value)
     return BROOD_OK;
 }
 
-/* An object that came in a foreign form goes back into it. */
-static brood_status emit_object(island *is, const bri_box *box)
+/* An object that came in a foreign form goes back into it, and stays alive with it. */
+static brood_status emit_object(island *is, const brood_value *value)
 {
+    const bri_box *box = bri_box_of(value);
     if (box->type->write_foreign == NULL || !is->r->options->foreign_objects)
         return bri_reader_fail(is->r, BROOD_ENOTSUP, "a brood object is inside a foreign one");
-    return box->type->write_foreign(box->object, NULL, is->w.out);
+    BROOD_TRY(box->type->write_foreign(box->object, NULL, is->w.out));
+    return bri_array_append(&is->held, bri_share(value));
 }
 
 static brood_status emit(island *is, const brood_value *value)
@@ -251,7 +254,7 @@ static brood_status emit(island *is, const brood_value *value)
     if (followed.kind == BROOD_STR || followed.kind == BROOD_BYTES || followed.kind == BROOD_BIGINT)
         return emit_text(is, &followed);
     if (followed.kind == BROOD_OBJECT)
-        return emit_object(is, bri_box_of(&followed));
+        return emit_object(is, &followed);
     uint32_t number = bri_reader_number(&followed);
     if (is_noted(is, number))
         return get_noted(is, number);
@@ -287,7 +290,9 @@ static void find_names(const bri_reader *r, const brood_value *call, const char 
     }
 }
 
-static bri_opaque *create_opaque(const bri_buffer *fragment, const char *module, const char *name)
+/* `held` is moved in. */
+static bri_opaque *create_opaque(const bri_buffer *fragment, const char *module, const char *name,
+                                 brood_value *held)
 {
     size_t module_size = strlen(module) + 1;
     size_t name_size = strlen(name) + 1;
@@ -296,6 +301,7 @@ static bri_opaque *create_opaque(const bri_buffer *fragment, const char *module,
         return NULL;
     atomic_init(&opaque->references, 1);
     opaque->size = fragment->length;
+    opaque->held = brood_value_take(held);
     memcpy(opaque->data, fragment->data, fragment->length);
     char *names = (char *)opaque->data + fragment->length;
     memcpy(names, module, module_size);
@@ -310,7 +316,8 @@ brood_status bri_island_write(bri_reader *r, const brood_value *call, brood_valu
     static const bri_pickle_options options;
     bri_buffer raw = {0};
     bri_buffer out = {0};
-    island is = {.r = r, .w = {.out = &raw, .options = &options, .protocol = 4}};
+    island is = {
+        .r = r, .w = {.out = &raw, .options = &options, .protocol = 4}, .held = brood_list()};
     is.number = ++r->islands;
     const char *module;
     const char *name;
@@ -322,10 +329,11 @@ brood_status bri_island_write(bri_reader *r, const brood_value *call, brood_valu
         status = bri_reader_charge(r, sizeof *block + out.length);
     if (status == BROOD_OK) {
         find_names(r, call, &module, &name);
-        block = create_opaque(&out, module, name);
+        block = create_opaque(&out, module, name, &is.held);
         status = block == NULL ? BROOD_ENOMEM : BROOD_OK;
     }
     bri_fragment_fini(&is.memo);
+    brood_value_clear(&is.held);
     bri_buffer_fini(&raw);
     bri_buffer_fini(&out);
     if (status == BROOD_OK)

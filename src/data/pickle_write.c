@@ -126,6 +126,17 @@ static brood_status write_object(bri_writer *w, const bri_box *box)
     return status;
 }
 
+/* The objects in it go to the peer too: they are told by being written, and that is thrown away. */
+static brood_status write_opaque(bri_writer *w, const bri_opaque *opaque)
+{
+    size_t before = w->out->length;
+    for (size_t i = 0; w->options->foreign_objects && i < bri_array_count(&opaque->held); i++) {
+        BROOD_TRY(write_object(w, bri_box_of(brood_item(&opaque->held, i))));
+        w->out->length = before;
+    }
+    return bri_buffer_append(w->out, opaque->data, opaque->size);
+}
+
 static brood_status write_value(bri_writer *w, const brood_value *value)
 {
     unsigned char *p;
@@ -155,7 +166,7 @@ static brood_status write_value(bri_writer *w, const brood_value *value)
     case BROOD_OBJECT:
         return write_object(w, bri_box_of(value));
     case BROOD_OPAQUE:
-        return bri_buffer_append(w->out, bri_opaque_of(value)->data, bri_opaque_of(value)->size);
+        return write_opaque(w, bri_opaque_of(value));
     case BROOD_ERROR:
         return write_error(w, bri_failure_of(value));
     default:

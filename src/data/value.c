@@ -239,6 +239,15 @@ static void clear_failure(const brood_value *value)
     bri_free(failure);
 }
 
+static void clear_opaque(const brood_value *value)
+{
+    bri_opaque *opaque = bri_opaque_of(value);
+    if (!drop_reference(value))
+        return;
+    clear_one(&opaque->held);
+    bri_free(opaque);
+}
+
 static void clear_box(const brood_value *value)
 {
     bri_box *box = bri_box_of(value);
@@ -254,9 +263,11 @@ static void clear_heap(brood_value *value)
     case BROOD_BIGINT:
     case BROOD_STR:
     case BROOD_BYTES:
-    case BROOD_OPAQUE:
         if (drop_reference(value))
             bri_free(value->as.heap);
+        break;
+    case BROOD_OPAQUE:
+        clear_opaque(value);
         break;
     case BROOD_LIST:
     case BROOD_TUPLE:

@@ -8,6 +8,9 @@ enum {
     SLACK = 64, /* room for so many is never given back */
 };
 
+/* What stands behind the 16 bytes. */
+static uint64_t weigh_block(const brood_value *value);
+
 static uint64_t weigh_array(const brood_value *array)
 {
     uint64_t weight = BLOCK + sizeof(bri_array);
@@ -40,10 +43,9 @@ static uint64_t weigh_failure(const bri_failure *failure)
 static uint64_t weigh_opaque(const bri_opaque *opaque)
 {
     return BLOCK + sizeof *opaque + opaque->size + strlen(opaque->module) + strlen(opaque->name) +
-           2;
+           2 + weigh_block(&opaque->held);
 }
 
-/* What stands behind the 16 bytes. */
 static uint64_t weigh_block(const brood_value *value)
 {
     switch (value->kind) {

@@ -274,6 +274,22 @@ class Values(Serving):
             held[:] = [error]
             self.assertEqual((type(held[0]), held[0].args), (type(error), error.args))
 
+    def test_proxies_in_foreign_objects(self):
+        held, count = self.manager.list(), self.manager._number_of_objects()
+        held.append({"point": Point(self.manager.list([1]), [self.manager.dict(a=2)])})
+        self.assertEqual(self.manager._number_of_objects(), count)  # nobody but the list has them
+        point = held[0]["point"]
+        point.x.append(3)
+        self.assertEqual((list(point.x), dict(point.y[0])), ([1, 3], {"a": 2}))
+        del point
+        point = held.pop()["point"]
+        self.assertEqual(len(held), 0)
+        point.y[0]["b"] = 4
+        self.assertEqual((list(point.x), dict(point.y[0])), ([1, 3], {"a": 2, "b": 4}))
+        held.append(point)
+        del point, held[0]
+        self.assertEqual(self.manager._number_of_objects(), count)
+
     def test_namespace(self):
         names = self.manager.Namespace(job="a", n=1)
         names.extra = [1]

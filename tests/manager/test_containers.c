@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "data/opaque.h"
+#include "manager/client.h"
 
 static brood_value slice(brood_value start, brood_value stop, brood_value step)
 {
@@ -190,6 +191,62 @@ static void test_objects_are_nested(void **state)
     rig_close(&r);
 }
 
+/* shop.Box(proxy), as Python's clients send it. */
+static brood_value box_of(const brood_proxy *proxy)
+{
+    bri_token token = {proxy->typeid, bri_manager_tokens_address(proxy->manager), proxy->ident};
+    brood_value rebuilt =
+        bri_opaque_call(BRI_MANAGERS_MODULE, "RebuildProxy",
+                        brood_pack("(vvs{})", bri_opaque_global(BRI_MANAGERS_MODULE, "ListProxy"),
+                                   bri_token_value(&token), "pickle"));
+    return bri_opaque_new("shop", "Box", brood_pack("{sv}", "proxy", rebuilt));
+}
+
+/* Whether the server has the object. */
+static bool is_there(brood_manager *manager, const char *ident)
+{
+    brood_value args = brood_pack("(s)", ident);
+    brood_status status = bri_control_call(manager, "incref", &args, NULL, NULL);
+    if (status == BROOD_OK)
+        bt_ok(bri_control_call(manager, "decref", &args, NULL, NULL));
+    brood_value_clear(&args);
+    return status == BROOD_OK;
+}
+
+/* An object inside of one of a class that nobody here knows. */
+static void test_objects_are_nested_in_foreign_ones(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *outer = make(manager, "list", NONE);
+    brood_proxy *inner = make(manager, "list", brood_pack("([i])", 1));
+    char ident[40];
+    snprintf(ident, sizeof ident, "%s", inner->ident);
+    bt_ok(brood_proxy_call(outer, "append", brood_pack("([iv])", 7, box_of(inner)), NULL));
+    brood_proxy_close(inner);
+    int64_t n;
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 1);
+    assert_true(is_there(manager, ident));
+    brood_value value, copy;
+    bt_ok(brood_proxy_call(outer, "pop", NONE, &value)); /* only this value has it now */
+    bt_ok(brood_manager_number_of_objects(manager, &n));
+    assert_int_equal(n, 2);
+    bt_ok(brood_value_copy(brood_item(&value, 1), &copy));
+    brood_value_clear(&value);
+    assert_string_equal(brood_opaque_name(&copy), "Box");
+    assert_true(is_there(manager, ident));
+    bt_ok(brood_proxy_call(outer, "append", brood_pack("(v)", copy), NULL));
+    assert_true(is_there(manager, ident));
+    bt_ok(brood_proxy_call(outer, "__delitem__", brood_pack("(i)", 0), NULL));
+    assert_false(is_there(manager, ident));
+    brood_proxy_close(outer);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
 static void test_a_client_that_ends_drops_its_references(void **state)
 {
     (void)state;
@@ -240,6 +297,7 @@ int main(int argc, char **argv)
                    bt_test(test_a_list_sorts_what_has_an_order),
                    bt_test(test_a_dict_does_what_python_does),
                    bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
+                   bt_test(test_objects_are_nested_in_foreign_ones),
                    bt_test(test_a_client_that_ends_drops_its_references),
                    bt_test(test_the_server_tells_about_its_objects));
 }
