@@ -102,7 +102,10 @@ static brood_status dict_pop(bri_invocation *call)
     BROOD_TRY(take(call, 2, 1, out));
     if (bri_in_take(call, call->target, out[0], &item))
         return bri_return(call, item);
-    return out[1] == NULL ? raise_key(call, out[0]) : bri_return(call, bri_move_argument(out[1]));
+    if (out[1] == NULL)
+        return raise_key(call, out[0]);
+    BROOD_TRY(bri_check_key(call, out[0]));
+    return bri_return(call, bri_move_argument(out[1]));
 }
 
 static brood_status dict_setdefault(bri_invocation *call)
@@ -166,6 +169,7 @@ static brood_status dict_contains(bri_invocation *call)
 
 static brood_status dict_len(bri_invocation *call)
 {
+    BROOD_TRY(take(call, 0, 0, NULL));
     return bri_return(call, brood_int((int64_t)brood_value_length(call->target)));
 }
 
@@ -255,6 +259,7 @@ static brood_status iterator_next(bri_invocation *call)
     iterator *it = call->state;
     void *object;
     brood_value key;
+    BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
     if (it->source.kind != BROOD_OBJECT)
         return bri_raise(call, "StopIteration", "%s", "");
     BROOD_TRY(bri_object_get(&it->source, &bri_managed_class, &object));

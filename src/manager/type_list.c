@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "data/opaque.h"
+#include "data/text.h"
 #include "data/weight.h"
 #include "manager/sequence.h"
 
@@ -183,6 +184,7 @@ static brood_status list_remove(bri_invocation *call)
 
 static brood_status list_clear(bri_invocation *call)
 {
+    BROOD_TRY(take(call, 0, 0, NULL));
     return remove_items(call, 0, brood_value_length(call->target));
 }
 
@@ -190,6 +192,7 @@ static brood_status list_clear(bri_invocation *call)
 
 static brood_status list_len(bri_invocation *call)
 {
+    BROOD_TRY(take(call, 0, 0, NULL));
     return bri_return(call, brood_int((int64_t)brood_value_length(call->target)));
 }
 
@@ -210,6 +213,18 @@ static brood_status list_count(bri_invocation *call)
     return bri_return(call, brood_int(count));
 }
 
+static brood_status raise_absent(bri_invocation *call, const brood_value *item)
+{
+    enum { SHOWN = 200 };
+    bri_buffer text = {0};
+    brood_status status = bri_repr(item, SHOWN, &text);
+    if (status == BROOD_OK)
+        status = bri_raise(call, "ValueError", "%.*s is not in list", (int)text.length,
+                           (const char *)text.data);
+    bri_buffer_fini(&text);
+    return status;
+}
+
 static brood_status list_index(bri_invocation *call)
 {
     const brood_value *out[3];
@@ -225,13 +240,14 @@ static brood_status list_index(bri_invocation *call)
     for (int64_t i = bounds[0]; i < length && i < bounds[1]; i++)
         if (brood_value_equal(brood_item(call->target, (size_t)i), out[0]))
             return bri_return(call, brood_int(i));
-    return bri_raise(call, "ValueError", "the value is not in list");
+    return raise_absent(call, out[0]);
 }
 
 /* ---- order ---- */
 
 static brood_status list_reverse(bri_invocation *call)
 {
+    BROOD_TRY(take(call, 0, 0, NULL));
     size_t n = brood_value_length(call->target);
     for (size_t i = 0; i < n / 2; i++) {
         brood_value a, b;
@@ -265,6 +281,7 @@ static brood_status list_sort(bri_invocation *call)
 static brood_status list_reversed(bri_invocation *call)
 {
     brood_value copy;
+    BROOD_TRY(take(call, 0, 0, NULL));
     BROOD_TRY(brood_value_copy(call->target, &copy));
     return bri_return(call, bri_opaque_call("builtins", "reversed", brood_pack("(v)", copy)));
 }

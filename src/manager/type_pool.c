@@ -6,6 +6,7 @@
  * reference to a function of that name. What waits for a task (apply, map, get, join, ...) runs on
  * a thread of its own as a slow method.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,13 +79,20 @@ static void stop_pool(void *state)
     brood_pool_terminate(state);
 }
 
+static brood_status take_nothing(bri_invocation *call)
+{
+    return bri_take_arguments(call, NULL, 0, 0, NULL);
+}
+
 static brood_status pool_close(bri_invocation *call)
 {
+    BROOD_TRY(take_nothing(call));
     return brood_pool_close(call->state);
 }
 
 static brood_status pool_terminate(bri_invocation *call)
 {
+    BROOD_TRY(take_nothing(call));
     return brood_pool_terminate(call->state);
 }
 
@@ -130,12 +138,15 @@ static brood_status take_map(bri_invocation *call, task *t)
     static const char *const names[] = {"func", "iterable", "chunksize", "callback",
                                         "error_callback"};
     const brood_value *out[5];
-    int64_t chunksize = 0;
+    int64_t chunksize;
     BROOD_TRY(bri_take_arguments(call, names, 5, 2, out));
     BROOD_TRY(find_function(out[0], &t->function));
-    if (out[2] != NULL && brood_value_kind(out[2]) != BROOD_NONE)
+    if (out[2] != NULL && brood_value_kind(out[2]) != BROOD_NONE) {
         BROOD_TRY(bri_integer_argument(call, out[2], &chunksize));
-    t->chunksize = chunksize < 0 ? 0 : (size_t)chunksize;
+        if (chunksize < 1)
+            return bri_raise(call, "ValueError", "Chunksize must be 1+, not %" PRId64, chunksize);
+        t->chunksize = (size_t)chunksize;
+    }
     return bri_list_of(call, out[1], &t->values);
 }
 
@@ -372,12 +383,14 @@ static brood_status pool_starmap(bri_invocation *call)
 
 static brood_status result_ready(bri_invocation *call)
 {
+    BROOD_TRY(take_nothing(call));
     return bri_return(call, brood_bool(brood_future_is_done(((result *)call->state)->future)));
 }
 
 static brood_status result_successful(bri_invocation *call)
 {
     brood_future *future = ((result *)call->state)->future;
+    BROOD_TRY(take_nothing(call));
     if (!brood_future_is_done(future))
         return bri_raise(call, "ValueError", "the task is not ready");
     return bri_return(call, brood_bool(brood_future_is_successful(future)));
@@ -406,6 +419,22 @@ static brood_status run_next(brood_call *call)
     return status;
 }
 
+/* ---- methods that wait: their arguments are judged before a thread starts ---- */
+
+static brood_status wait_without_timeout(bri_invocation *call)
+{
+    BROOD_TRY(take_nothing(call));
+    return bri_run_slow(call);
+}
+
+static brood_status wait_with_timeout(bri_invocation *call)
+{
+    static const char *const names[] = {"timeout"};
+    const brood_value *timeout;
+    BROOD_TRY(bri_take_arguments(call, names, 1, 0, &timeout));
+    return bri_run_slow(call);
+}
+
 static const brood_method join_method = {.name = "join", .run = run_join};
 static const brood_method get_method = {.name = "get", .run = run_get};
 static const brood_method wait_method = {.name = "wait", .run = run_wait};
@@ -417,7 +446,7 @@ static const bri_method pool_methods[] = {
     {.name = "close", .run = pool_close},
     {.name = "imap", .run = pool_imap, .typeid = "Iterator"},
     {.name = "imap_unordered", .run = pool_imap_unordered, .typeid = "Iterator"},
-    {.name = "join", .run = bri_run_slow, .extra = &join_method},
+    {.name = "join", .run = wait_without_timeout, .extra = &join_method},
     {.name = "map", .run = pool_map},
     {.name = "map_async", .run = pool_map_async, .typeid = "AsyncResult"},
     {.name = "starmap", .run = pool_starmap},
@@ -435,10 +464,10 @@ const bri_managed_type bri_pool_type = {
 };
 
 static const bri_method result_methods[] = {
-    {.name = "get", .run = bri_run_slow, .extra = &get_method},
+    {.name = "get", .run = wait_with_timeout, .extra = &get_method},
     {.name = "ready", .run = result_ready},
     {.name = "successful", .run = result_successful},
-    {.name = "wait", .run = bri_run_slow, .extra = &wait_method},
+    {.name = "wait", .run = wait_with_timeout, .extra = &wait_method},
 };
 
 const bri_managed_type bri_async_result_type = {
@@ -449,8 +478,8 @@ const bri_managed_type bri_async_result_type = {
 };
 
 static const bri_method imap_methods[] = {
-    {.name = "__next__", .run = bri_run_slow, .extra = &next_method},
-    {.name = "next", .run = bri_run_slow, .extra = &next_method},
+    {.name = "__next__", .run = wait_without_timeout, .extra = &next_method},
+    {.name = "next", .run = wait_with_timeout, .extra = &next_method},
 };
 
 static const bri_managed_type imap_type = {

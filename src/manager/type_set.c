@@ -87,6 +87,7 @@ static brood_status set_pop(bri_invocation *call)
     const brood_value *item;
     size_t position = 0;
     brood_value copy;
+    BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
     if (!brood_set_next(call->target, &position, &item))
         return bri_raise(call, "KeyError", "pop from an empty set");
     BROOD_TRY(brood_value_copy(item, &copy));
@@ -98,16 +99,19 @@ static brood_status set_pop(bri_invocation *call)
 
 static brood_status set_len(bri_invocation *call)
 {
+    BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
     return bri_return(call, brood_int((int64_t)brood_value_length(call->target)));
 }
 
 static brood_status set_clear(bri_invocation *call)
 {
+    BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
     return bri_in_replace(call, call->target, brood_set());
 }
 
 static brood_status set_copy(bri_invocation *call)
 {
+    BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
     return bri_return_copy(call, call->target);
 }
 

@@ -79,7 +79,7 @@ static void set_failure(bri_outcome *outcome, const char *kind, const char *mess
     bri_outcome_clear(outcome);
     outcome->failed = true;
     outcome->pid = brp_pid();
-    outcome->error = brood_error_value(kind, message);
+    outcome->error = brood_error_value(kind, message[0] == '\0' ? NULL : message);
     outcome->file = file == NULL ? NULL : bri_strdup(file);
     outcome->line = line;
 }

@@ -250,6 +250,13 @@ class Hostile(unittest.TestCase):
             session.send((self.numbers._id, name, (), {}))
             self.assertEqual(session.recv()[0], "#TRACEBACK", name[:20])
 
+    def kind(self, session):
+        try:
+            return session.recv()[0]
+        except TypeError as error:  # a slice in a set or as a key: Python can do that from 3.12 on
+            self.assertIn("unhashable type: 'slice'", str(error))
+            return "#RETURN"
+
     def test_arguments_of_wrong_types(self):
         kinds = {"list": ([1],), "dict": ({},), "set": ([1],), "Namespace": (), "Lock": (), "RLock": (),
                  "Semaphore": (1,), "BoundedSemaphore": (1,), "Condition": (), "Event": (), "Barrier": (2,),
@@ -267,9 +274,9 @@ class Hostile(unittest.TestCase):
                         # A time-out of any kind ends at once, where it is one.
                         waits = method in ("wait", "acquire", "get", "put", "join")
                         session.send((ident, method, call, {"timeout": 0} if waits else {}))
-                        self.assertIn(session.recv()[0], ("#RETURN", "#ERROR", "#PROXY", "#TRACEBACK"))
+                        self.assertIn(self.kind(session), ("#RETURN", "#ERROR", "#PROXY", "#TRACEBACK"))
                 session.send((ident, method, (), {"bad": 1}))
-                self.assertIn(session.recv()[0], ("#ERROR", "#RETURN"), (typeid, method))
+                self.assertIn(self.kind(session), ("#ERROR", "#RETURN"), (typeid, method))
         control = self.client()
         for typeid in kinds:
             for value in strange:
