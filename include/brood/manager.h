@@ -24,7 +24,8 @@
  * its locks and semaphores are released, a call of it that waits takes nothing, and its references
  * are dropped (Python's server keeps all of it for ever). An item that was on its way to it is
  * lost. A client that is not brood's is known by its process, on the same machine; over TCP by its
- * host and the process's name, and there its references stay.
+ * host and the process's name, and there its references stay: nothing in Python's protocol tells
+ * whose they are, nor that he lives. max_client_objects bounds what a host can leave behind.
  *
  * What fails here has the status in which C sees it:
  *   BROOD_EEMPTY, BROOD_EFULL  queue.Empty, queue.Full        BROOD_ERANGE     IndexError
@@ -78,14 +79,13 @@ typedef struct brood_manager_options {
                              and tasks of Pools, is not counted */
     /* The same for one client; 0: no limit of its own. A client is a process; of others than
      * brood's over TCP what has the host's and the process's name (each connection that is no
-     * session is one by itself). */
+     * session is one by itself). What those make counts for all of a host together. */
     size_t max_client_sessions; /* one more is refused; each has one request at a time */
-    size_t max_client_objects;  /* that it has references to; one more is refused. Not for clients
-                                   over TCP that are not brood's: whose references those are is not
-                                   known */
+    size_t max_client_objects;  /* that it has references to; one more is refused. Whose references
+                                   others than brood's have over TCP is not known: those of a host
+                                   make so many, as long as these are there */
     uint64_t max_client_bytes;  /* as max_bytes */
-    uint64_t max_client_stored; /* of what the objects contain that it made, whoever fills them; for
-                                   whom max_client_objects is */
+    uint64_t max_client_stored; /* of what the objects contain that it made, whoever fills them */
 } brood_manager_options;
 
 /* ---- types of the program's own ---- */

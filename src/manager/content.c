@@ -2,11 +2,14 @@
 #include "manager/content.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/heap.h"
 #include "data/weight.h"
+#include "ipc/connection.h"
 #include "manager/session.h"
 
 /* ---- states ---- */
@@ -97,16 +100,19 @@ void bri_account(bri_managed *holder, uint64_t added, uint64_t removed)
 
 void bri_purse_leave(bri_purse *purse)
 {
-    if (purse != NULL && --purse->users == 0)
-        bri_free(purse);
+    if (purse == NULL || --purse->users != 0)
+        return;
+    if (purse->server != NULL) {
+        bri_purse **at = &purse->server->hosts;
+        while (*at != purse)
+            at = &(*at)->next;
+        *at = purse->next;
+    }
+    bri_free(purse);
 }
 
-/* The purse of the session's client, if it has a limit and is known. */
-static brood_status open_purse(const bri_invocation *call, bri_purse **purse)
+static brood_status client_purse(bri_client *client, bri_purse **purse)
 {
-    bri_client *client = call->session->client;
-    if (call->server->options.max_client_stored == 0 || client == NULL)
-        return BROOD_OK;
     if (client->purse == NULL) {
         client->purse = bri_calloc(1, sizeof *client->purse);
         if (client->purse == NULL)
@@ -114,16 +120,55 @@ static brood_status open_purse(const bri_invocation *call, bri_purse **purse)
         client->purse->users = 1;
     }
     *purse = client->purse;
-    (*purse)->users++;
+    return BROOD_OK;
+}
+
+static brood_status host_purse(const bri_session *session, bri_purse **purse)
+{
+    bri_server *server = session->server;
+    char host[sizeof(*purse)->host];
+    bri_connection_host(session->connection, host, sizeof host);
+    bri_purse *found = server->hosts;
+    while (found != NULL && strcmp(found->host, host) != 0)
+        found = found->next;
+    if (found == NULL) {
+        found = bri_calloc(1, sizeof *found);
+        if (found == NULL)
+            return BROOD_ENOMEM;
+        found->server = server;
+        snprintf(found->host, sizeof found->host, "%s", host);
+        found->next = server->hosts;
+        server->hosts = found;
+    }
+    size_t most = server->options.max_client_objects;
+    if (most != 0 && found->users >= most)
+        return bri_fail(BROOD_ELIMIT,
+                        "could not create an object: the clients of \"%s\" have made %zu, the most",
+                        host, found->users);
+    *purse = found;
+    return BROOD_OK;
+}
+
+/* Puts a new object into the purse of the session's client, if there are limits for clients. */
+static brood_status enter_purse(const bri_session *session, bri_managed *object)
+{
+    const bri_server_options *options = &session->server->options;
+    bool known = session->client != NULL && session->client->tracked;
+    bri_purse *purse;
+    if (options->max_client_stored == 0 && (known || options->max_client_objects == 0))
+        return BROOD_OK; /* how many objects a known one has, its references tell */
+    BROOD_TRY(known ? client_purse(session->client, &purse) : host_purse(session, &purse));
+    purse->users++;
+    object->purse = purse;
     return BROOD_OK;
 }
 
 brood_status bri_account_for(bri_invocation *call, bri_managed *object)
 {
+    BROOD_TRY(enter_purse(call->session, object));
     if (!weighs(call->server) || object->type->weigh == NULL)
         return BROOD_OK;
     uint64_t weight = object->type->weigh(object->state);
-    BROOD_TRY(open_purse(call, &object->purse));
     call->holder = object;
     BROOD_TRY(bri_check_room(call, weight, 0));
     bri_account(object, weight, 0);

@@ -63,7 +63,8 @@ brood_status bri_check_room(bri_invocation *call, uint64_t added, uint64_t remov
 /* The object now has so much more and less. */
 void bri_account(bri_managed *holder, uint64_t added, uint64_t removed);
 
-/* Accounts for a new object, for the session's client. MemoryError. */
+/* Accounts for a new object, for the session's client. MemoryError, or BROOD_ELIMIT when the
+ * clients of a host have too many. */
 brood_status bri_account_for(bri_invocation *call, bri_managed *object);
 
 /* From now on the object is nobody's. */
@@ -72,11 +73,17 @@ void bri_disown(bri_managed *object);
 /* The object goes. */
 void bri_unaccount(bri_managed *object);
 
-/* What the objects of one client have, as long as it or one of them is there. */
-typedef struct bri_purse {
+/*
+ * The objects that one client made, as long as it or one of them is there. Whose CPython's are over
+ * TCP nothing tells: there all clients of a host have one.
+ */
+struct bri_purse {
     uint64_t bytes;
-    size_t users;
-} bri_purse;
+    size_t users;       /* objects, and the client */
+    bri_server *server; /* whose list of hosts it is in; NULL: it is a client's */
+    bri_purse *next;
+    char host[48];
+};
 
 void bri_purse_leave(bri_purse *purse); /* NULL is ignored */
 

@@ -79,6 +79,7 @@ struct bri_server {
     bri_session *dead;
     bri_client *clients;
     uint32_t next_client;
+    bri_purse *hosts;  /* of those with clients that nothing is known of */
     uint64_t bytes;    /* of all requests on their way in and all replies that were not read */
     uint64_t stored;   /* of what all objects contain */
     bri_waiter **heap; /* parked calls by deadline */

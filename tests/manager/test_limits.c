@@ -136,6 +136,68 @@ static void test_a_client_refers_to_so_many_objects(void **state)
     rig_close(&r);
 }
 
+/* What Python's clients send over TCP: a connection for each request, and nothing tells whose. */
+static void control(rig *r, brood_value request, const char *kind, const char *text)
+{
+    brood_connection *connection = dial(r);
+    bt_ok(brood_connection_send(connection, request, PATIENCE));
+    expect_reply(connection, kind, text);
+    brood_connection_close(connection);
+}
+
+static void create_over_tcp(rig *r, char *ident, size_t room)
+{
+    brood_value reply;
+    const char *kind, *made;
+    brood_connection *connection = dial(r);
+    bt_ok(brood_connection_send(connection, brood_pack("(ns(s){})", "create", "list"), PATIENCE));
+    bt_ok(brood_connection_recv(connection, &reply, PATIENCE));
+    bt_ok(brood_unpack(&reply, "(s(sx))", &kind, &made));
+    snprintf(ident, room, "%s", made);
+    brood_value_clear(&reply);
+    brood_connection_close(connection);
+}
+
+static void test_unknown_clients_of_a_host_make_so_many_objects(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 3, FILLED = 10000 };
+    static char text[FILLED];
+    char idents[OBJECTS][40];
+    rig r;
+    memset(text, 'x', sizeof text);
+    rig_open_with(&r, (brood_manager_options){.max_client_objects = OBJECTS,
+                                              .max_client_stored = 2 * FILLED,
+                                              .address = "127.0.0.1:0"});
+    for (int i = 0; i < OBJECTS; i++)
+        create_over_tcp(&r, idents[i], sizeof idents[i]);
+    control(&r, brood_pack("(ns(s){})", "create", "Lock"), "#TRACEBACK",
+            "the clients of \"127.0.0.1\" have made 3, the most");
+    /* They share a limit of bytes, too; a client that is known has its own. */
+    brood_connection *session = open_session(&r, "some process");
+    for (int i = 0; i < 2; i++)
+        bt_ok(brood_connection_send(
+            session, brood_pack("(ss(v){})", idents[i], "append", brood_str_n(text, sizeof text)),
+            PATIENCE));
+    expect_reply(session, "#RETURN", NULL);
+    expect_reply(session, "#ERROR", NULL);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE);
+    bt_ok(brood_proxy_append(list, brood_str_n(text, sizeof text)));
+    /* With one less there is room for another. */
+    control(&r, brood_pack("(ns(s){})", "decref", idents[0]), "#RETURN", NULL);
+    create_over_tcp(&r, idents[0], sizeof idents[0]);
+    control(&r, brood_pack("(ns(s){})", "create", "list"), "#TRACEBACK", "have made 3");
+    bt_ok(brood_connection_send(
+        session, brood_pack("(ss(v){})", idents[1], "append", brood_str_n(text, sizeof text)),
+        PATIENCE));
+    expect_reply(session, "#RETURN", NULL);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    brood_connection_close(session);
+    rig_close(&r);
+}
+
 /* ---- bytes ---- */
 
 enum { LIMIT = 1 << 20, HALF = 600 << 10 };
@@ -254,6 +316,7 @@ int main(int argc, char **argv)
     return bt_main(argc, argv, bt_test(test_a_client_has_so_many_sessions),
                    bt_test(test_a_client_of_brood_is_told_the_limit),
                    bt_test(test_a_client_refers_to_so_many_objects),
+                   bt_test(test_unknown_clients_of_a_host_make_so_many_objects),
                    bt_test(test_a_clients_requests_have_so_many_bytes),
                    bt_test(test_all_requests_have_so_many_bytes),
                    bt_test(test_unread_replies_have_so_many_bytes),
