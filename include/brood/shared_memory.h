@@ -113,7 +113,9 @@ BROOD_API brood_status brood_get_shared_memory(const brood_value *value,
  * as a ShareableList of the same name. Items are None, bool, int (64 bits), float, str and bytes; a
  * str or bytes has the room that the first one at its place needed, rounded up to the next multiple
  * of 8, and all others 8 bytes. Bytes lose NULs at their end, as Python's do. There is no lock in
- * it.
+ * it. An item of 8 bytes is written at once: others see the old or the new one, also when the
+ * writer is killed. Who is killed while it writes a longer one, or one of another type, leaves some
+ * value.
  */
 typedef struct brood_shareable_list brood_shareable_list;
 

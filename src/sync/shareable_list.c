@@ -4,6 +4,11 @@
  *     n | n + 1 offsets into the items | items | n formats of 8 characters | n bytes of kinds
  *
  * All numbers are 64-bit and little-endian here, as on every system that brood runs on.
+ *
+ * Anybody may write at any time, and die there. What has 8 bytes, a number, an offset, or a format,
+ * is written at once, so it is the old or the new one. An item is its content, its format and its
+ * kind, written in this order: whoever dies between leaves the new content under the old format or
+ * kind, which is a value too (bytes, when they do not go together).
  */
 #include <brood/shared_memory.h>
 
@@ -14,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "core/killpoint.h"
 #include "data/heap.h"
 #include "sync/shared_memory.h"
 
@@ -27,16 +33,15 @@ struct brood_shareable_list {
     uint64_t items_size;
 };
 
+/* Cells are aligned: the memory is, and offsets that are not are refused. */
 static uint64_t read_number(const unsigned char *at)
 {
-    uint64_t number;
-    memcpy(&number, at, sizeof number);
-    return number;
+    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
 }
 
 static void write_number(unsigned char *at, uint64_t number)
 {
-    memcpy(at, &number, sizeof number);
+    atomic_store_explicit((_Atomic uint64_t *)(void *)at, number, memory_order_relaxed);
 }
 
 /* ---- what an item is ---- */
@@ -90,23 +95,34 @@ static void write_format(unsigned char *format, const brood_value *value, uint64
                  : value->kind == BROOD_BOOL  ? "xxxxxxx?"
                  : value->kind == BROOD_FLOAT ? "d"
                                               : "q");
-    memset(format, 0, CELL);
-    memcpy(format, text, strlen(text) < CELL ? strlen(text) : CELL);
+    uint64_t cell = 0;
+    memcpy(&cell, text, strlen(text) < CELL ? strlen(text) : CELL);
+    write_number(format, cell);
+}
+
+/* The 8 bytes of anything but a str or bytes. */
+static uint64_t cell_of(const brood_value *value)
+{
+    uint64_t cell = 0;
+    if (value->kind == BROOD_INT)
+        cell = (uint64_t)value->as.integer;
+    else if (value->kind == BROOD_FLOAT)
+        memcpy(&cell, &value->as.real, sizeof cell);
+    else if (value->kind == BROOD_BOOL)
+        ((unsigned char *)&cell)[7] = value->as.boolean;
+    return cell;
 }
 
 static void write_content(unsigned char *at, const brood_value *value, uint64_t room)
 {
     size_t size = 0;
     const void *bytes = bytes_of(value, &size);
-    memset(at, 0, (size_t)room);
-    if (bytes != NULL)
-        memcpy(at, bytes, size);
-    else if (value->kind == BROOD_INT)
-        write_number(at, (uint64_t)value->as.integer);
-    else if (value->kind == BROOD_FLOAT)
-        memcpy(at, &value->as.real, sizeof value->as.real);
-    else if (value->kind == BROOD_BOOL)
-        at[7] = value->as.boolean;
+    if (bytes == NULL) {
+        write_number(at, cell_of(value));
+        return;
+    }
+    memcpy(at, bytes, size);
+    memset(at + size, 0, (size_t)room - size);
 }
 
 static unsigned char kind_of(const brood_value *value)
@@ -128,7 +144,7 @@ static brood_status find_item(const brood_shareable_list *list, size_t position,
                         position, list->length);
     uint64_t begin = read_number(list->offsets + position * CELL);
     uint64_t end = read_number(list->offsets + (position + 1) * CELL);
-    if (begin > end || end > list->items_size || end - begin < CELL)
+    if (begin > end || end > list->items_size || end - begin < CELL || begin % CELL != 0)
         return bri_fail(BROOD_EFORMAT, "could not %s: its offsets are damaged", what);
     *at = list->items + begin;
     *room = end - begin;
@@ -139,8 +155,10 @@ static brood_status find_item(const brood_shareable_list *list, size_t position,
 static void write_item(brood_shareable_list *list, size_t position, unsigned char *at,
                        uint64_t room, const brood_value *value)
 {
-    write_content(at, value, bytes_of(value, &(size_t){0}) != NULL ? room : CELL);
+    write_content(at, value, room);
+    BRI_KILL_POINT("list-content");
     write_format(list->formats + position * CELL, value, room);
+    BRI_KILL_POINT("list-format");
     list->kinds[position] = kind_of(value);
 }
 
@@ -235,7 +253,7 @@ static bool is_list(brood_shared_memory *memory, uint64_t *length, uint64_t *ite
         return false;
     uint64_t left = size - 2 * CELL - *length * (2 * CELL + 1);
     *items_size = read_number(base + (*length + 1) * CELL);
-    return *items_size <= left;
+    return *items_size <= left && *items_size % CELL == 0;
 }
 
 brood_status brood_shareable_list_open(brood_shareable_list **list, const char *name)
@@ -279,65 +297,49 @@ size_t brood_shareable_list_length(const brood_shareable_list *list)
 
 /* ---- items ---- */
 
-static brood_status fail_format(void)
-{
-    return bri_fail(BROOD_EFORMAT, "could not read an item of a shareable list: it is damaged");
-}
-
-/* A number of 8 bytes by its format. */
+/* What can be read gives a value, and without a format that fits an invalid one. */
 static brood_value read_cell(const unsigned char *at, const char *format)
 {
+    uint64_t cell = read_number(at);
     double real;
     if (strcmp(format, "q") == 0)
-        return brood_int((int64_t)read_number(at));
+        return brood_int((int64_t)cell);
     if (strcmp(format, "xxxxxxx?") == 0)
-        return brood_bool(at[7] != 0);
-    if (strcmp(format, "d") != 0) {
-        fail_format();
-        return (brood_value){.reserved = {BROOD_EFORMAT}};
-    }
-    memcpy(&real, at, sizeof real);
-    return brood_float(real);
+        return brood_bool(((const unsigned char *)&cell)[7] != 0);
+    if (strcmp(format, "xxxxxx?x") == 0)
+        return brood_none();
+    memcpy(&real, &cell, sizeof real);
+    return strcmp(format, "d") == 0 ? brood_float(real) : (brood_value){0};
 }
 
 /* A str or bytes: what its format says, without the NULs at its end. */
 static brood_value read_bytes(const unsigned char *at, const char *format, uint64_t room,
                               bool is_text)
 {
-    char *end;
-    unsigned long long size = strtoull(format, &end, 10);
-    if (end == format || strcmp(end, "s") != 0 || size > room) {
-        fail_format();
-        return (brood_value){.reserved = {BROOD_EFORMAT}};
-    }
+    unsigned long long size = strtoull(format, NULL, 10);
+    if (size > room)
+        return (brood_value){0};
     while (size > 0 && at[size - 1] == 0)
         size--;
     return is_text ? brood_str_n((const char *)at, (size_t)size) : brood_bytes(at, (size_t)size);
 }
 
+/* By its format; its kind only tells what a format leaves open. */
 brood_status brood_shareable_list_get(brood_shareable_list *list, size_t position,
                                       brood_value *value)
 {
     unsigned char *at = NULL;
     uint64_t room = 0;
     char format[CELL + 1] = {0};
-    brood_value made;
     BROOD_TRY(find_item(list, position, "read an item of a shareable list", &at, &room));
-    memcpy(format, list->formats + position * CELL, CELL);
-    switch (list->kinds[position]) {
-    case KIND_NUMBER:
-        made = read_cell(at, format);
-        break;
-    case KIND_STR:
-    case KIND_BYTES:
-        made = read_bytes(at, format, room, list->kinds[position] == KIND_STR);
-        break;
-    case KIND_NONE:
-        made = brood_none();
-        break;
-    default:
-        return fail_format();
-    }
+    uint64_t cell = read_number(list->formats + position * CELL);
+    memcpy(format, &cell, CELL);
+    size_t digits = strspn(format, "0123456789");
+    bool is_bytes = digits > 0 && strcmp(format + digits, "s") == 0;
+    brood_value made = is_bytes ? read_bytes(at, format, room, list->kinds[position] == KIND_STR)
+                                : read_cell(at, format);
+    if (made.kind == BROOD_INVALID && made.reserved[0] == BROOD_OK)
+        return bri_fail(BROOD_EFORMAT, "could not read an item of a shareable list: it is damaged");
     if (made.kind == BROOD_INVALID)
         return bri_fail_invalid(&made);
     *value = made;

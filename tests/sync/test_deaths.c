@@ -541,6 +541,57 @@ static void test_no_place_is_lost_wherever_one_who_enters_is_killed(void **state
     assert_true(bt_kill_everywhere(&kills) >= 4);
 }
 
+/* ---- lists in named memory ---- */
+
+static brood_value make_list(void *context)
+{
+    brood_shareable_list **list = context;
+    bt_ok(brood_shareable_list_create(list, NULL, brood_pack("[isis]", 1, "text", 3, "x"),
+                                      BROOD_LIFETIME_OWNER));
+    return brood_shareable_list_value(*list);
+}
+
+static brood_status set_items(brood_call *call)
+{
+    const brood_value *value;
+    brood_shareable_list *list;
+    BROOD_TRY(bt_kills_begin(call, &value));
+    BROOD_TRY(brood_get_shareable_list(value, &list));
+    BROOD_TRY(brood_shareable_list_set(list, 0, brood_int(2)));
+    BROOD_TRY(brood_shareable_list_set(list, 1, brood_str("word")));
+    BROOD_TRY(brood_shareable_list_set(list, 2, brood_str("three")));
+    BROOD_TRY(brood_shareable_list_set(list, 3, brood_none()));
+    return bt_kills_end();
+}
+
+/* Of the same type: the old or the new one. Of another type: something. */
+static void check_list(void *context, const char *point, int n)
+{
+    (void)point, (void)n;
+    brood_shareable_list *list = *(brood_shareable_list **)context;
+    brood_value items[4];
+    for (size_t i = 0; i < 4; i++)
+        bt_ok(brood_shareable_list_get(list, i, &items[i]));
+    const char *text;
+    int64_t number;
+    bt_ok(brood_get_int(&items[0], &number));
+    assert_true(number == 1 || number == 2);
+    bt_ok(brood_get_str(&items[1], &text, NULL));
+    assert_true(strcmp(text, "text") == 0 || strcmp(text, "word") == 0);
+    for (size_t i = 0; i < 4; i++)
+        brood_value_clear(&items[i]);
+    brood_shareable_list_close(list);
+}
+
+static void test_a_list_can_be_read_whoever_died(void **state)
+{
+    (void)state;
+    brood_shareable_list *list;
+    bt_kills kills = {
+        .run = set_items, .prepare = make_list, .verify = check_list, .context = &list, .most = 4};
+    assert_true(bt_kill_everywhere(&kills) >= 8);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv, bt_test(test_an_heir_that_dies_leaves_the_news_to_the_next),
@@ -549,5 +600,6 @@ int main(int argc, char **argv)
                    bt_test(test_a_queue_is_emptied_and_closed_whole),
                    bt_test(test_a_sweeper_that_is_killed_leaves_no_share_behind),
                    bt_test(test_a_sweeper_that_is_killed_leaves_nothing_half_undone),
-                   bt_test(test_no_place_is_lost_wherever_one_who_enters_is_killed));
+                   bt_test(test_no_place_is_lost_wherever_one_who_enters_is_killed),
+                   bt_test(test_a_list_can_be_read_whoever_died));
 }
