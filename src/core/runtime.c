@@ -1,8 +1,6 @@
 /* core/runtime.c - see the header. */
 #include "core/runtime.h"
 
-#include <apr_general.h>
-
 #include "data/hash.h"
 #include "platform/ident.h"
 
@@ -14,11 +12,9 @@ brood_status bri_runtime_start(void)
     bri_runtime *runtime = &bri_the_runtime;
     if (runtime->started)
         return BROOD_OK;
-    apr_status_t code = apr_initialize();
-    if (code != APR_SUCCESS)
-        return bri_fail(BROOD_EOS, "could not start the portable runtime: APR error %d", (int)code);
     BROOD_TRY(bri_threads_init());
-    BROOD_TRY(bri_mutex_create(&runtime->lock));
+    if (runtime->lock == NULL)
+        BROOD_TRY(bri_mutex_create(&runtime->lock));
     unsigned char seed[16];
     BROOD_TRY(brp_random(seed, sizeof seed));
     bri_hash_seed(seed); /* comes too late, and does nothing, if values were hashed before */

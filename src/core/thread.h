@@ -1,5 +1,5 @@
 /*
- * core/thread.h - locks inside one process, and brood's own helper threads, on APR.
+ * core/thread.h - locks inside one process, and brood's own helper threads, which are APR's.
  *
  * fork() copies only the calling thread, so no helper thread may be inside brood's data at that
  * moment. Each therefore works only between bri_gate_enter and bri_gate_leave and waits only
@@ -10,26 +10,61 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "platform/lock.h"
 
-/* A mutex. Made from a list of freed ones when there is one: APR's live in a pool that is never
- * cleared. */
-typedef struct bri_mutex bri_mutex;
-brood_status bri_mutex_create(bri_mutex **mutex);
-void bri_mutex_destroy(bri_mutex *mutex);
-void bri_mutex_lock(bri_mutex *mutex);
-void bri_mutex_unlock(bri_mutex *mutex);
+/* The system's locks under the names of this layer. */
+typedef brp_mutex bri_mutex;
+typedef brp_condition bri_condition;
 
-/* A condition. Waits may end without reason. */
-typedef struct bri_condition bri_condition;
-brood_status bri_condition_create(bri_condition **condition);
-void bri_condition_destroy(bri_condition *condition);
-/* BROOD_OK or BROOD_ETIMEDOUT; measured on the monotonic clock, though APR's conditions use the
- * wall clock. */
-brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex, bri_deadline deadline);
-void bri_condition_signal(bri_condition *condition);
-void bri_condition_broadcast(bri_condition *condition);
-/* Freed ones that wait to be used again. On Windows each has a handle, which is no leak. */
-size_t bri_condition_spares(void);
+static inline brood_status bri_mutex_create(bri_mutex **mutex)
+{
+    return brp_mutex_create(mutex);
+}
+
+static inline void bri_mutex_destroy(bri_mutex *mutex)
+{
+    brp_mutex_destroy(mutex);
+}
+
+static inline void bri_mutex_lock(bri_mutex *mutex)
+{
+    brp_mutex_lock(mutex);
+}
+
+static inline void bri_mutex_unlock(bri_mutex *mutex)
+{
+    brp_mutex_unlock(mutex);
+}
+
+static inline brood_status bri_condition_create(bri_condition **condition)
+{
+    return brp_condition_create(condition);
+}
+
+static inline void bri_condition_destroy(bri_condition *condition)
+{
+    brp_condition_destroy(condition);
+}
+
+static inline brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex,
+                                              bri_deadline deadline)
+{
+    return brp_condition_wait(condition, mutex, deadline);
+}
+
+static inline void bri_condition_signal(bri_condition *condition)
+{
+    brp_condition_signal(condition);
+}
+
+static inline void bri_condition_broadcast(bri_condition *condition)
+{
+    brp_condition_broadcast(condition);
+}
+
+/* Starts APR, where it is needed first: threads and directories. Not in brood_init: see
+ * platform/lock.h. */
+brood_status bri_apr_start(void);
 
 /* A helper thread. `run` starts outside of the gate. */
 typedef struct bri_thread bri_thread;
@@ -50,9 +85,9 @@ void bri_gate_close(void);
 void bri_gate_open(void);
 void bri_gate_reset(void);
 
-/* With the gate closed: keeps everybody out of the making of mutexes, conditions and threads, and
- * out of the gate's own code, for the moment of a fork. Taken last, after the locks that may be
- * held while one is made; the child gives it back before it resets the gate. */
+/* With the gate closed: keeps everybody out of the making of threads, and out of the gate's own
+ * code, for the moment of a fork. Taken last, after the locks that may be held while one is made;
+ * the child gives it back before it resets the gate. */
 void bri_threads_lock(void);
 void bri_threads_unlock(void);
 

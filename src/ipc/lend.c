@@ -149,8 +149,7 @@ static void after_fork_child(void)
         free_ticket(lender.first);
         lender.first = next;
     }
-    lender.mutex = NULL; /* another thread may have held it */
-    (void)bri_mutex_create(&lender.mutex);
+    brp_mutex_reset(lender.mutex); /* another thread may have held it */
 }
 
 static const bri_hooks hooks = {.name = "lender", .after_fork_child = after_fork_child};

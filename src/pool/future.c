@@ -29,10 +29,9 @@ brood_status bri_hub_start(void)
 /* Their state may be that of threads that do not exist here. */
 void bri_hub_after_fork(void)
 {
-    hub.mutex = NULL;
-    hub.changed = NULL;
+    brp_mutex_reset(hub.mutex);
+    brp_condition_reset(hub.changed);
     hub.n_waiting = 0;
-    (void)bri_hub_start();
 }
 
 void bri_hub_lock(void)

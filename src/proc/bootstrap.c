@@ -110,6 +110,7 @@ static brood_status change_directory(const char *directory)
     if (directory[0] == '\0')
         return BROOD_OK;
     apr_pool_t *pool;
+    BROOD_TRY(bri_apr_start());
     apr_status_t code = apr_pool_create(&pool, NULL);
     if (code == APR_SUCCESS) {
         code = apr_filepath_set(directory, pool);

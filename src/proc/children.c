@@ -492,6 +492,9 @@ brood_status bri_children_start(void)
     if (status == BROOD_OK)
         status = bri_runtime_hook(&hooks);
     if (status != BROOD_OK) {
+        bri_mutex_destroy(all->lock);
+        bri_mutex_destroy(all->starts);
+        bri_condition_destroy(all->told);
         bri_free(all);
         return status;
     }

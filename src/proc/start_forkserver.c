@@ -131,7 +131,9 @@ static brood_status make_state(struct bri_forkserver **state)
     if (made == NULL)
         return BROOD_ENOMEM;
     made->stream = BRP_NO_HANDLE;
-    brood_status status = bri_mutex_create(&made->lock);
+    brood_status status = bri_apr_start();
+    if (status == BROOD_OK)
+        status = bri_mutex_create(&made->lock);
     if (status == BROOD_OK && apr_pool_create(&made->scratch, NULL) != APR_SUCCESS)
         status = bri_fail(BROOD_ENOMEM, "could not make a memory pool");
     if (status != BROOD_OK) {

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <apr_env.h>
+#include <apr_general.h>
 
 #include "base/memory.h"
 #include "core/killpoint.h"
@@ -93,17 +94,10 @@ static size_t count_shared_names(void)
     return n;
 }
 
-/* Without those that are kept for later use. */
-static size_t count_handles(void)
-{
-    size_t n = brp_handle_count(), spares = bt_is_windows() ? bri_condition_spares() : 0;
-    return n > spares ? n - spares : 0;
-}
-
 static counts count_all(void)
 {
     return (counts){.children = bri_children_held(),
-                    .handles = count_handles(),
+                    .handles = brp_handle_count(),
                     .threads = bt_is_windows() ? bri_thread_count() : brp_thread_count(),
                     .blocks = bri_memory_blocks(),
                     .names = count_shared_names()};
@@ -401,6 +395,7 @@ int bt_run_prog(const char *prog, const char *const *arguments, char *output, si
 void bt_setenv(const char *name, const char *value)
 {
     apr_pool_t *pool;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
     if (value == NULL)
         apr_env_delete(name, pool);

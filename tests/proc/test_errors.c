@@ -3,6 +3,7 @@
 
 #include "harness.h"
 
+#include <apr_general.h>
 #include <apr_thread_proc.h>
 
 #include "base/memory.h"
@@ -338,6 +339,7 @@ static void test_fork_with_other_threads_is_refused(void **state)
     bt_ok(bri_mutex_create(&gate.mutex));
     bt_ok(bri_condition_create(&gate.changed));
     gate.stop = false;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
     assert_int_equal(apr_thread_create(&thread, NULL, wait_for_stop, NULL, pool), APR_SUCCESS);
     brood_status refused = brood_process_start(process);

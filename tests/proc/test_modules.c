@@ -18,6 +18,7 @@ static brood_function load(const char *path, const char *symbol)
     apr_dso_handle_sym_t address;
     brood_function function;
     char reason[200];
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     if (pool == NULL)
         assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
     if (apr_dso_load(&module, path, pool) != APR_SUCCESS) {
@@ -68,6 +69,7 @@ static void test_brood_host_runs_a_plug_ins_function(void **state)
 static void copy_file(const char *from, const char *to)
 {
     apr_pool_t *scratch;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&scratch, NULL), APR_SUCCESS);
     assert_int_equal(apr_file_copy(from, to, APR_FPROT_FILE_SOURCE_PERMS, scratch), APR_SUCCESS);
     apr_pool_destroy(scratch);

@@ -233,6 +233,7 @@ static brood_status check_directory(brood_call *call)
     apr_pool_t *pool;
     char *path;
     BROOD_TRY(brood_call_args(call, "s", &wanted));
+    bt_check(call, apr_initialize() == APR_SUCCESS);
     bt_check(call, apr_pool_create(&pool, NULL) == APR_SUCCESS);
     bt_check(call, apr_filepath_get(&path, 0, pool) == APR_SUCCESS);
     bt_check(call, strcmp(path, wanted) == 0);
@@ -245,6 +246,7 @@ static void test_the_child_is_in_the_parents_directory(void **state)
     (void)state;
     apr_pool_t *pool;
     char *before, *now;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
     assert_int_equal(apr_filepath_get(&before, 0, pool), APR_SUCCESS);
     assert_int_equal(apr_filepath_set(BROOD_TEST_SRCDIR, pool), APR_SUCCESS);

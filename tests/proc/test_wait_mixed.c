@@ -2,6 +2,7 @@
 /* Hundreds of connections, queues, events, sockets and processes in one wait. */
 #include "harness.h"
 
+#include <apr_general.h>
 #include <apr_network_io.h>
 #include <apr_portable.h>
 
@@ -35,6 +36,7 @@ static void make_sockets(void)
 {
     apr_sockaddr_t *address, *bound;
     apr_socket_t *server;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&all.pool, NULL), 0);
     assert_int_equal(apr_sockaddr_info_get(&address, "127.0.0.1", APR_INET, 0, 0, all.pool), 0);
     assert_int_equal(apr_socket_create(&server, APR_INET, SOCK_STREAM, APR_PROTO_TCP, all.pool), 0);

@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "kills.h"
 
+#include <apr_general.h>
 #include <apr_network_io.h>
 #include <apr_portable.h>
 
@@ -281,6 +282,7 @@ static void test_sockets_are_waited_for_with_queues(void **state)
     apr_port_t port;
     apr_socket_t *accepted;
     brood_queue *queue;
+    assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&pool, NULL), 0);
     bt_ok(brood_queue_create(&queue, NULL));
     apr_socket_t *server = listen_somewhere(pool, &port);
