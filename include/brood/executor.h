@@ -83,7 +83,7 @@ typedef struct brood_executor_map_options {
  *
  * Errors:  map: those of brood_executor_submit; BROOD_ETYPE, BROOD_EINVALID.
  * Blocks:  map: no; next: until the next result is there.
- * Threads: one at a time uses the results.
+ * Threads: one at a time uses the results, and destroys them before the executor.
  * Python:  Executor.map(fn, iterable, timeout, buffersize), which ends with the first failure.
  */
 typedef struct brood_results brood_results;
@@ -113,7 +113,7 @@ BROOD_API brood_status brood_executor_shutdown(brood_executor *executor, int fla
  * Errors:  none.
  * Blocks:  until all tasks have ended: cancel them first (BROOD_SHUTDOWN_CANCEL) if that may take
  *          long.
- * Threads: nobody else may be inside a call on the executor.
+ * Threads: nobody else may be inside a call on the executor; not from a callback or a task of it.
  * Python:  the end of a with block.
  */
 BROOD_API void brood_executor_destroy(brood_executor *executor);

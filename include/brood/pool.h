@@ -217,7 +217,7 @@ BROOD_API brood_status brood_pool_starmap(brood_pool *pool, brood_function funct
  * Errors:  those of brood_pool_apply_async; BROOD_ETYPE the items are no list or tuple.
  * Blocks:  no.
  * Threads: safe.
- * Python:  Pool.map_async, Pool.starmap_async.
+ * Python:  Pool.map_async, Pool.starmap_async, which call no callback when there are no items.
  */
 BROOD_API brood_status brood_pool_map_async(brood_pool *pool, brood_function function,
                                             brood_value items, const brood_map_options *options,
@@ -448,7 +448,7 @@ BROOD_API int brood_interrupt_count(void);
  *
  * Errors:  none.
  * Blocks:  until the killed workers are gone.
- * Threads: nobody else may be inside a call on the pool.
+ * Threads: nobody else may be inside a call on the pool; not from a callback of it.
  * Python:  the end of a with block.
  */
 BROOD_API void brood_pool_destroy(brood_pool *pool);

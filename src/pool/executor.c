@@ -40,6 +40,8 @@ brood_status brood_executor_create(brood_executor **executor, const brood_execut
     if (options != NULL)
         chosen = *options;
     brood_status status = bri_runtime_check("make an executor");
+    if (status == BROOD_OK && executor == NULL)
+        status = bri_fail(BROOD_EINVALID, "could not make an executor: where it goes is NULL");
     if (status == BROOD_OK)
         status = find_engine(chosen.engine, &engine);
     brood_executor *made = status != BROOD_OK ? NULL : bri_calloc(1, sizeof *made);
@@ -211,11 +213,9 @@ brood_status brood_results_next(brood_results *results, brood_value *value)
         return end;
     }
     brood_future *first = results->futures[results->first];
-    int64_t now = brp_clock_now();
-    brood_status status =
-        brood_future_take(first, value, bri_deadline_left_ms(results->deadline, now));
-    if (!brood_future_is_done(first))
-        return status;
+    /* First wait, then take: it may end just after its time is up, and is not to be lost then. */
+    BROOD_TRY(brood_future_wait(first, bri_deadline_left_ms(results->deadline, brp_clock_now())));
+    brood_status status = brood_future_take(first, value, 0);
     results->first = (results->first + 1) % results->room;
     results->n_futures--;
     if (status == BROOD_OK)

@@ -231,8 +231,10 @@ static brood_status explain(const brood_future *future)
     }
 }
 
-static brood_status wait_for_value(brood_future *future, brood_ms timeout)
+static brood_status wait_for_value(brood_future *future, const void *place, brood_ms timeout)
 {
+    if (place == NULL)
+        return bri_fail(BROOD_EINVALID, "could not get a result: where it goes is NULL");
     BROOD_TRY(brood_future_wait(future, timeout));
     if (future->status != BROOD_OK)
         return explain(future);
@@ -243,14 +245,14 @@ static brood_status wait_for_value(brood_future *future, brood_ms timeout)
 
 brood_status brood_future_get(brood_future *future, const brood_value **value, brood_ms timeout)
 {
-    BROOD_TRY(wait_for_value(future, timeout));
+    BROOD_TRY(wait_for_value(future, value, timeout));
     *value = &future->value;
     return BROOD_OK;
 }
 
 brood_status brood_future_take(brood_future *future, brood_value *value, brood_ms timeout)
 {
-    BROOD_TRY(wait_for_value(future, timeout));
+    BROOD_TRY(wait_for_value(future, value, timeout));
     bri_hub_lock();
     bool was_taken = future->is_taken;
     future->is_taken = true;
@@ -263,6 +265,8 @@ brood_status brood_future_take(brood_future *future, brood_value *value, brood_m
 
 brood_status brood_future_failure(brood_future *future, brood_failure *failure, brood_ms timeout)
 {
+    if (failure == NULL)
+        return bri_fail(BROOD_EINVALID, "could not tell of a failure: where it goes is NULL");
     BROOD_TRY(brood_future_wait(future, timeout));
     if (future->status != BROOD_ETASK && future->status != BROOD_EWORKERDIED)
         return bri_fail(BROOD_ESTATE, "could not tell of a failure: the task did not fail");
@@ -311,6 +315,9 @@ static void note_completed(bri_future_watch *watch, brood_future *future)
 
 brood_status brood_as_completed(brood_completed **completed, brood_future *const *futures, size_t n)
 {
+    if (completed == NULL || (futures == NULL && n != 0))
+        return bri_fail(BROOD_EINVALID, "could not wait for tasks: %s is NULL",
+                        completed == NULL ? "where the iteration goes" : "their list");
     for (size_t i = 0; i < n; i++)
         BROOD_TRY(check_future(futures[i], "wait for tasks"));
     brood_completed *made =

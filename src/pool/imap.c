@@ -260,6 +260,8 @@ brood_status brood_imap_failure(brood_imap *imap, brood_failure *failure)
 {
     if (imap == NULL || !imap->last.outcome.failed)
         return bri_fail(BROOD_ESTATE, "could not tell of a failure: the last result was none");
+    if (failure == NULL)
+        return bri_fail(BROOD_EINVALID, "could not tell of a failure: where it goes is NULL");
     bri_outcome_describe(&imap->last.outcome, failure);
     failure->exitcode = imap->last.exitcode;
     return BROOD_OK;

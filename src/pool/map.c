@@ -393,6 +393,8 @@ brood_status brood_pool_starmap(brood_pool *pool, brood_function function, brood
 brood_status brood_pool_failure(brood_pool *pool, brood_failure *failure)
 {
     BROOD_TRY(bri_pool_check(pool, "tell of a failure"));
+    if (failure == NULL)
+        return bri_fail(BROOD_EINVALID, "could not tell of a failure: where it goes is NULL");
     if (last_failure.pool != pool->id)
         return bri_fail(BROOD_ESTATE, "could not tell of a failure: the last map of this thread on "
                                       "this pool had none");

@@ -307,6 +307,8 @@ brood_status brood_pool_create(brood_pool **pool, const brood_pool_options *opti
         chosen = *options;
     brood_pool *made = NULL;
     brood_status status = bri_runtime_check("make a pool");
+    if (status == BROOD_OK && pool == NULL)
+        status = bri_fail(BROOD_EINVALID, "could not make a pool: where it goes is NULL");
     if (status == BROOD_OK)
         status = check_options(&chosen);
     if (status == BROOD_OK && (made = bri_calloc(1, sizeof *made)) == NULL)

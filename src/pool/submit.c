@@ -252,17 +252,28 @@ brood_status brood_pool_apply_async(brood_pool *pool, brood_function function, b
     return status;
 }
 
+/* Whether apply may wait for a result on this thread. */
+static brood_status check_wait(const brood_pool *pool, const brood_value *result)
+{
+    if (result == NULL)
+        return bri_fail(BROOD_EINVALID, "could not apply: where the result goes is NULL");
+    if (pool != NULL && !pool->inherited && bri_collector_is_me(pool))
+        return bri_fail(BROOD_ESTATE, "could not apply: a callback of the pool cannot wait for it");
+    return BROOD_OK;
+}
+
 brood_status brood_pool_apply(brood_pool *pool, brood_function function, brood_value args,
                               const brood_apply_options *options, brood_value *result)
 {
     brood_future *future;
-    if (pool != NULL && !pool->inherited && bri_collector_is_me(pool)) {
+    brood_status refused = check_wait(pool, result);
+    if (refused != BROOD_OK) {
         brood_value_clear(&args);
         if (options != NULL) {
             brood_value kwargs = options->kwargs;
             brood_value_clear(&kwargs);
         }
-        return bri_fail(BROOD_ESTATE, "could not apply: a callback of the pool cannot wait for it");
+        return refused;
     }
     BROOD_TRY(brood_pool_apply_async(pool, function, args, options, &future));
     brood_status status = brood_future_take(future, result, BROOD_FOREVER);

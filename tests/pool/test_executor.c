@@ -211,6 +211,31 @@ static void map_has_a_time_limit(void)
     brood_executor_destroy(executor);
 }
 
+/* The time is up at once, so each call of next only looks: a result that ends between its look and
+ * its answer must not be lost. */
+static void no_result_is_lost_to_the_time_limit(void)
+{
+    enum { N = 3000 };
+    brood_executor *executor = make(1);
+    brood_results *results;
+    brood_value value;
+    brood_status status;
+    int64_t n = 0;
+    brood_ms end = brood_now() + HANG;
+    bt_ok(brood_executor_map(executor, square, numbers(N),
+                             &(brood_executor_map_options){.timeout = 1}, &results));
+    while ((status = brood_results_next(results, &value)) != BROOD_EEOF && brood_now() < end)
+        if (status == BROOD_OK) {
+            assert_int_equal(int_of(&value), n * n);
+            n++;
+        } else {
+            assert_int_equal(status, BROOD_ETIMEDOUT);
+        }
+    assert_int_equal(n, N);
+    brood_results_destroy(results);
+    brood_executor_destroy(executor);
+}
+
 static brood_status refuse_to_begin(brood_call *call)
 {
     return brood_call_raise(call, "ImportError", "not today");
@@ -354,6 +379,7 @@ EACH(callbacks_are_called)
 EACH(shutdown_cancels_what_is_queued)
 EACH(map_keeps_the_order)
 EACH(map_has_a_time_limit)
+EACH(no_result_is_lost_to_the_time_limit)
 EACH(a_failing_initializer_breaks_it)
 EACH(later_futures_complete_first)
 EACH(failed_calls_are_tried_again)
@@ -373,11 +399,11 @@ static void test_the_engines_have_names(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_the_engines_have_names),
-                   BOTH(submitted_calls_give_results), BOTH(failures_are_described),
-                   BOTH(queued_tasks_are_cancelled), BOTH(callbacks_are_called),
-                   BOTH(shutdown_cancels_what_is_queued), BOTH(map_keeps_the_order),
-                   BOTH(map_has_a_time_limit), BOTH(a_failing_initializer_breaks_it),
-                   BOTH(later_futures_complete_first), BOTH(failed_calls_are_tried_again),
-                   BOTH(a_call_that_waits_for_its_next_attempt));
+    return bt_main(
+        argc, argv, bt_test(test_the_engines_have_names), BOTH(submitted_calls_give_results),
+        BOTH(failures_are_described), BOTH(queued_tasks_are_cancelled), BOTH(callbacks_are_called),
+        BOTH(shutdown_cancels_what_is_queued), BOTH(map_keeps_the_order),
+        BOTH(map_has_a_time_limit), BOTH(no_result_is_lost_to_the_time_limit),
+        BOTH(a_failing_initializer_breaks_it), BOTH(later_futures_complete_first),
+        BOTH(failed_calls_are_tried_again), BOTH(a_call_that_waits_for_its_next_attempt));
 }
