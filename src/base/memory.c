@@ -87,6 +87,18 @@ void *bri_realloc(void *block, size_t size)
     return moved;
 }
 
+void *bri_grown(void *items, size_t n, size_t *capacity, size_t size)
+{
+    enum { FIRST = 16 };
+    if (n < *capacity)
+        return items;
+    size_t room = *capacity == 0 ? FIRST : *capacity * 2;
+    void *grown = bri_realloc(items, room * size);
+    if (grown != NULL)
+        *capacity = room;
+    return grown;
+}
+
 void bri_free(void *block)
 {
     if (block == NULL)

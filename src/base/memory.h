@@ -15,6 +15,10 @@ void *bri_alloc(size_t size);
 void *bri_calloc(size_t n, size_t size);
 void *bri_realloc(void *block, size_t size);
 
+/* A block with room for more than `n` items of `size` bytes: when it is full, twice as large. NULL
+ * when memory is out, and the old one is as it was. */
+void *bri_grown(void *items, size_t n, size_t *capacity, size_t size);
+
 /* Frees what the functions above gave. NULL is ignored. */
 void bri_free(void *block);
 

@@ -45,14 +45,11 @@ static brood_status make_room(void)
             return BROOD_ENOMEM;
         bri_the_runtime.registry = registry;
     }
-    if (registry->n < registry->capacity)
-        return BROOD_OK;
-    size_t capacity = registry->capacity == 0 ? 16 : registry->capacity * 2;
-    entry *entries = bri_realloc(registry->entries, capacity * sizeof *entries);
+    entry *entries =
+        bri_grown(registry->entries, registry->n, &registry->capacity, sizeof *entries);
     if (entries == NULL)
         return BROOD_ENOMEM;
     registry->entries = entries;
-    registry->capacity = capacity;
     return BROOD_OK;
 }
 

@@ -154,7 +154,7 @@ static brood_status enter_purse(const bri_session *session, bri_managed *object)
 {
     const bri_server_options *options = &session->server->options;
     bool known = session->client != NULL && session->client->tracked;
-    bri_purse *purse;
+    bri_purse *purse = NULL;
     if (options->max_client_stored == 0 && (known || options->max_client_objects == 0))
         return BROOD_OK; /* how many objects a known one has, its references tell */
     BROOD_TRY(known ? client_purse(session->client, &purse) : host_purse(session, &purse));

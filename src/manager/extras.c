@@ -31,12 +31,8 @@
  * others. */
 static brood_value *inside(bri_invocation *call, const brood_value *value)
 {
-    void *object;
-    if (brood_value_kind(value) != BROOD_OBJECT ||
-        bri_object_get(value, &bri_managed_class, &object) != BROOD_OK)
-        return NULL;
-    bri_managed *managed = object;
-    if (managed->type->content == NULL)
+    bri_managed *managed = bri_managed_in(value);
+    if (managed == NULL || managed->type->content == NULL)
         return NULL;
     call->holder = managed;
     return managed->type->content(managed);

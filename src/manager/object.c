@@ -52,17 +52,6 @@ bri_managed *bri_managed_find(bri_server *server, const char *ident)
     return ok ? find_id(server, id) : NULL;
 }
 
-static brood_status grow_table(bri_server *server)
-{
-    size_t capacity = server->object_capacity == 0 ? 64 : server->object_capacity * 2;
-    bri_slot *slots = bri_realloc(server->slots, capacity * sizeof *slots);
-    if (slots == NULL)
-        return BROOD_ENOMEM;
-    server->slots = slots;
-    server->object_capacity = capacity;
-    return BROOD_OK;
-}
-
 static brood_status take_slot(bri_server *server, size_t *slot)
 {
     if (server->n_objects >= server->options.max_objects || server->n_objects >= NO_SLOT - 1)
@@ -73,8 +62,11 @@ static brood_status take_slot(bri_server *server, size_t *slot)
         server->free_slot = server->slots[*slot].next_free;
         return BROOD_OK;
     }
-    if (server->n_used == server->object_capacity)
-        BROOD_TRY(grow_table(server));
+    bri_slot *slots =
+        bri_grown(server->slots, server->n_used, &server->object_capacity, sizeof *slots);
+    if (slots == NULL)
+        return BROOD_ENOMEM;
+    server->slots = slots;
     *slot = server->n_used++;
     server->slots[*slot] = (bri_slot){.generation = 0};
     return BROOD_OK;
@@ -127,14 +119,11 @@ size_t bri_managed_count(const bri_server *server)
 static brood_status list_suspect(bri_managed *object)
 {
     bri_server *server = object->server;
-    if (server->n_suspects == server->suspects_capacity) {
-        size_t capacity = server->suspects_capacity == 0 ? 64 : server->suspects_capacity * 2;
-        bri_managed **grown = bri_realloc(server->suspects, capacity * sizeof(bri_managed *));
-        if (grown == NULL)
-            return BROOD_ENOMEM;
-        server->suspects = grown;
-        server->suspects_capacity = capacity;
-    }
+    bri_managed **suspects = bri_grown(server->suspects, server->n_suspects,
+                                       &server->suspects_capacity, sizeof(bri_managed *));
+    if (suspects == NULL)
+        return BROOD_ENOMEM;
+    server->suspects = suspects;
     server->suspects[server->n_suspects++] = object;
     object->suspect = true;
     atomic_store(&server->has_suspects, true);
@@ -228,6 +217,15 @@ void bri_managed_clear(bri_server *server)
 
 /* ---- in values ---- */
 
+bri_managed *bri_managed_in(const brood_value *value)
+{
+    void *object;
+    if (brood_value_kind(value) != BROOD_OBJECT ||
+        bri_object_get(value, &bri_managed_class, &object) != BROOD_OK)
+        return NULL;
+    return object;
+}
+
 static brood_status retain_managed(void *object)
 {
     atomic_fetch_add(&((bri_managed *)object)->stored, 1);
@@ -258,14 +256,11 @@ static brood_status refuse_rebuild(const brood_value *arguments, bri_transfer *t
 /* Keeps the object until the client has had time to take a reference: until its next request. */
 static brood_status pin_for_reply(bri_session *session, bri_managed *object)
 {
-    if (session->n_pins == session->pins_capacity) {
-        size_t capacity = session->pins_capacity == 0 ? 4 : session->pins_capacity * 2;
-        bri_managed **grown = bri_realloc(session->pins, capacity * sizeof(bri_managed *));
-        if (grown == NULL)
-            return BROOD_ENOMEM;
-        session->pins = grown;
-        session->pins_capacity = capacity;
-    }
+    bri_managed **pins =
+        bri_grown(session->pins, session->n_pins, &session->pins_capacity, sizeof(bri_managed *));
+    if (pins == NULL)
+        return BROOD_ENOMEM;
+    session->pins = pins;
     session->pins[session->n_pins++] = object;
     bri_managed_pin(object);
     return BROOD_OK;

@@ -228,12 +228,9 @@ static brood_status open_items(bri_invocation *call, const brood_value *value, b
 /* The value inside an object of this server, if it has one. */
 static const brood_value *look_inside(const brood_value *value)
 {
-    void *object;
-    if (brood_value_kind(value) != BROOD_OBJECT ||
-        bri_object_get(value, &bri_managed_class, &object) != BROOD_OK)
-        return value;
-    bri_managed *managed = object;
-    return managed->type->content == NULL ? value : managed->type->content(managed);
+    bri_managed *managed = bri_managed_in(value);
+    return managed == NULL || managed->type->content == NULL ? value
+                                                             : managed->type->content(managed);
 }
 
 static bool is_mapping(const brood_value *value)

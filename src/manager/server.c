@@ -127,15 +127,11 @@ void bri_server_stop(bri_server *server)
 
 static brood_status list_adopted(bri_server *server, brood_connection *connection)
 {
-    if (server->n_adopted == server->adopted_capacity) {
-        size_t capacity = server->adopted_capacity == 0 ? 16 : server->adopted_capacity * 2;
-        brood_connection **grown =
-            bri_realloc(server->adopted, capacity * sizeof(brood_connection *));
-        if (grown == NULL)
-            return BROOD_ENOMEM;
-        server->adopted = grown;
-        server->adopted_capacity = capacity;
-    }
+    brood_connection **adopted = bri_grown(server->adopted, server->n_adopted,
+                                           &server->adopted_capacity, sizeof(brood_connection *));
+    if (adopted == NULL)
+        return BROOD_ENOMEM;
+    server->adopted = adopted;
     server->adopted[server->n_adopted++] = connection;
     return BROOD_OK;
 }

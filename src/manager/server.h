@@ -112,8 +112,10 @@ void bri_managed_sweep(bri_server *server);
 void bri_managed_stop(bri_server *server);
 void bri_managed_clear(bri_server *server);
 
-/* The object as it stands in values of the server. */
+/* The object as it stands in values of the server; and the one that stands there, NULL in others.
+ */
 extern const bri_object_class bri_managed_class;
+bri_managed *bri_managed_in(const brood_value *value);
 
 size_t bri_managed_count(const bri_server *server); /* with references */
 

@@ -257,14 +257,13 @@ static brood_status dict_iter(bri_invocation *call)
 static brood_status iterator_next(bri_invocation *call)
 {
     iterator *it = call->state;
-    void *object;
     brood_value key;
     BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
-    if (it->source.kind != BROOD_OBJECT)
+    bri_managed *source = bri_managed_in(&it->source);
+    if (source == NULL)
         return bri_raise(call, "StopIteration", "%s", "");
-    BROOD_TRY(bri_object_get(&it->source, &bri_managed_class, &object));
     size_t length = brood_value_length(&it->keys);
-    if (brood_value_length(bri_content_of(object)) != length)
+    if (brood_value_length(bri_content_of(source)) != length)
         return bri_raise(call, "RuntimeError", "dictionary changed size during iteration");
     if (it->next == length) {
         brood_value_clear(&it->source);

@@ -98,14 +98,11 @@ static brood_status enter_heap(bri_server *server, bri_waiter *waiter)
 {
     if (waiter->deadline == BRI_NEVER)
         return BROOD_OK;
-    if (server->n_heap == server->heap_capacity) {
-        size_t capacity = server->heap_capacity == 0 ? 64 : server->heap_capacity * 2;
-        bri_waiter **grown = bri_realloc(server->heap, capacity * sizeof(bri_waiter *));
-        if (grown == NULL)
-            return BROOD_ENOMEM;
-        server->heap = grown;
-        server->heap_capacity = capacity;
-    }
+    bri_waiter **heap =
+        bri_grown(server->heap, server->n_heap, &server->heap_capacity, sizeof(bri_waiter *));
+    if (heap == NULL)
+        return BROOD_ENOMEM;
+    server->heap = heap;
     put_at(server, server->n_heap++, waiter);
     sift_up(server, server->n_heap - 1);
     return BROOD_OK;
