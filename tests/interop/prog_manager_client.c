@@ -1,6 +1,7 @@
 /*
- * prog_manager_client.c - uses every built-in type of a manager's server: prog_manager_client
- * ADDRESS KEY [brood]. The server is Python's, or with the third argument brood's.
+ * prog_manager_client.c - uses every function of manager.h and proxy.h on every built-in type of a
+ * manager's server: prog_manager_client ADDRESS KEY SERVER. SERVER is python or brood, which have
+ * types of their own too and end by this program's shutdown, or serve.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,103 @@ static void use_containers(void)
     CHECK(raised("RuntimeError", "dictionary changed size during iteration"));
     brood_proxy_close(iterator);
     brood_proxy_close(dict);
+}
+
+static void use_sets(void)
+{
+    brood_value value;
+    bool flag;
+    int64_t n;
+    brood_proxy *set = make("set", brood_pack("([i])", 1));
+    OK(brood_proxy_add(set, brood_int(2)));
+    OK(brood_proxy_discard(set, brood_int(1)));
+    OK(brood_proxy_discard(set, brood_int(99)));
+    OK(brood_proxy_contains(set, brood_int(2), &flag));
+    CHECK(flag);
+    OK(brood_proxy_call(set, "union", brood_pack("([i])", 2), &value));
+    CHECK(shows(&value, "{2}"));
+    OK(brood_proxy_update(set, brood_pack("[ii]", 2, 3)));
+    OK(brood_proxy_length(set, &n));
+    CHECK(n == 2);
+    OK(brood_proxy_pop(set, NONE, &value));
+    brood_value_clear(&value);
+    OK(brood_proxy_clear(set));
+    OK(brood_proxy_snapshot(set, &value));
+    CHECK(shows(&value, "set()"));
+    CHECK(brood_proxy_call(set, "remove", brood_pack("((is))", 1, "a"), NULL) == BROOD_ENOTFOUND);
+    CHECK(raised("KeyError", NULL));
+    const brood_value *error;
+    OK(brood_manager_failure(manager, &error));
+    brood_value args;
+    OK(brood_value_copy(brood_error_arguments(error), &args));
+    CHECK(shows(&args, "((1, 'a'),)"));
+    brood_proxy_close(set);
+}
+
+/* Of the server's program: an own type, an own exception, and objects that exist already. */
+static void use_own_types(void)
+{
+    brood_value value;
+    int64_t n;
+    brood_proxy *counter, *same, *table;
+    OK(brood_manager_object(manager, "Counter", brood_pack("(i)", 5), &counter));
+    OK(brood_proxy_call(counter, "add", brood_pack("(i)", 3), &value));
+    CHECK(shows(&value, "8"));
+    CHECK(brood_proxy_call(counter, "fail", NONE, NULL) == BROOD_ETASK);
+    CHECK(raised("shop.SaleError", "sold out"));
+    OK(brood_proxy_call_with(counter, "echo", brood_pack("(i[s])", 1, "x"),
+                             brood_pack("{sb}", "k", true), &value));
+    CHECK(shows(&value, "((1, ['x']), {'k': True})"));
+    OK(brood_proxy_call(counter, "slow", brood_pack("(i)", 10), &value));
+    CHECK(shows(&value, "'slow'"));
+    CHECK(brood_value_length(brood_proxy_exposed(counter)) == 4);
+    brood_proxy_close(counter);
+    OK(brood_manager_object(manager, "get_counter", NONE, &counter));
+    OK(brood_manager_object(manager, "get_counter", NONE, &same));
+    OK(brood_proxy_call(counter, "add", brood_pack("(i)", 0), &value));
+    OK(brood_get_int(&value, &n));
+    OK(brood_proxy_call(same, "add", brood_pack("(i)", 2), &value));
+    OK(brood_proxy_call(counter, "add", brood_pack("(i)", -2), &value));
+    CHECK(brood_value_kind(&value) == BROOD_INT && n == 0);
+    brood_proxy_close(counter);
+    brood_proxy_close(same);
+    OK(brood_manager_object(manager, "get_table", NONE, &table));
+    OK(brood_proxy_get_item(table, brood_str("a"), &value));
+    CHECK(shows(&value, "1"));
+    brood_proxy_close(table);
+}
+
+static void use_pool(void)
+{
+    brood_value value;
+    brood_proxy *pool, *result;
+    OK(brood_manager_object_with(manager, "Pool", NONE, brood_pack("{si}", "processes", 1), &pool));
+    OK(brood_proxy_call(pool, "map", brood_pack("(s[])", "square"), &value));
+    CHECK(shows(&value, "[]"));
+    OK(brood_proxy_call_object(pool, "map_async", brood_pack("(s[])", "square"), &result));
+    CHECK(strcmp(brood_proxy_typeid(result), "AsyncResult") == 0);
+    OK(brood_proxy_call(result, "get", brood_pack("(i)", 20), &value));
+    CHECK(shows(&value, "[]"));
+    OK(brood_proxy_call(result, "ready", NONE, &value));
+    CHECK(shows(&value, "True"));
+    brood_proxy_close(result);
+    CHECK(brood_proxy_call(pool, "join", NONE, NULL) == BROOD_ETASK);
+    CHECK(raised("ValueError", "Pool is still running"));
+    OK(brood_proxy_call(pool, "close", NONE, NULL));
+    OK(brood_proxy_call(pool, "join", NONE, NULL));
+    brood_proxy_close(pool);
+}
+
+static void ask_the_manager(const char *address)
+{
+    char *text;
+    brood_proxy *list = make("list", brood_pack("([s])", "shown"));
+    CHECK(strcmp(brood_manager_address(manager), address) == 0);
+    CHECK(brood_proxy_manager(list) == manager);
+    OK(brood_manager_debug_info(manager, &text));
+    CHECK(strstr(text, "['shown']") != NULL);
+    brood_free(text);
+    brood_proxy_close(list);
 }
 
 static void use_values(void)
@@ -299,26 +397,44 @@ static void go_beyond(void)
     brood_proxy_close(dict);
 }
 
+static void refuse_another_key(const char *address)
+{
+    CHECK(brood_manager_connect(
+              &manager, address,
+              &(brood_manager_options){.authkey = "another", .authkey_size = 7}) == BROOD_EAUTH);
+}
+
 int main(int argc, char **argv)
 {
     BROOD_CHECK(brood_init(&argc, &argv));
-    if (argc < 3)
+    if (argc != 4)
         return 2;
+    bool is_brood = strcmp(argv[3], "python") != 0, is_program = strcmp(argv[3], "serve") != 0;
+    refuse_another_key(argv[1]);
     BROOD_CHECK(brood_manager_connect(
         &manager, argv[1],
         &(brood_manager_options){.authkey = argv[2], .authkey_size = strlen(argv[2])}));
     int64_t before, after;
     OK(brood_manager_number_of_objects(manager, &before));
+    ask_the_manager(argv[1]);
     use_containers();
+    use_sets();
     use_values();
     use_locks();
     use_queues();
     use_nested();
+    if (is_program) /* it has a function for the pool */
+        use_pool();
     meet_failures();
-    if (argc > 3)
+    if (is_brood)
         go_beyond();
     OK(brood_manager_number_of_objects(manager, &after));
     CHECK(before == after);
+    if (is_program) {
+        use_own_types();
+        OK(brood_manager_shutdown(manager));
+        CHECK(brood_manager_object(manager, "list", NONE, &(brood_proxy *){NULL}) == BROOD_ECLOSED);
+    }
     brood_manager_close(manager);
     printf("good\n");
     return 0;

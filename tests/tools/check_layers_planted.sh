@@ -52,6 +52,11 @@ plant include/brood/value.h 'void brood_planted(apr_pool_t *pool);' 'a public he
 plant examples/planted.c '#include <unistd.h>' 'only brood/*.h'
 plant examples/planted.c '#include "core/runtime.h"' 'only brood/*.h'
 plant tools/brood/planted.c '#include "base/error.h"' 'only brood/*.h'
+mkdir -p "$copy/tools/brood/posix" "$copy/tools/brood/win32"
+echo '#include <sys/stat.h>' >>"$copy/tools/brood/posix/planted.c" # that is allowed
+plant tools/brood/posix/planted.c '#include <windows.h>' 'only brood/*.h'
+plant tools/brood/win32/planted.c '#include <unistd.h>' 'only brood/*.h'
+plant tools/brood/posix/planted.c '#include "base/error.h"' 'only brood/*.h'
 mkdir "$copy/src/strange"
 plant src/strange/planted.c "int planted;" "is not a layer"
 

@@ -4,10 +4,6 @@
  * Named queues and dicts live as long as the server and are got by calling create with
  * "get_NAME", which is what Python's register("get_NAME") leads to.
  */
-#ifndef _DEFAULT_SOURCE
-#define _DEFAULT_SOURCE /* glibc: a handler set by signal() stays */
-#endif
-
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -25,15 +21,10 @@ typedef struct serve_options {
     bool has_key;
 } serve_options;
 
-/* The one server, for the signal's sake. */
-static brood_manager_server *the_server;
-
-/* Only what a signal handler may: the server wakes and sees it. A handler set by signal() may be
- * gone with the first signal (C11, 7.14.1.1), and a second one must not end us half-way. */
-static void end_server(int number)
+static void end_server(void *context, int count)
 {
-    signal(number, end_server);
-    brood_manager_server_stop(the_server); // NOLINT(bugprone-signal-handler,cert-sig30-c)
+    (void)count;
+    brood_manager_server_stop(context);
 }
 
 static int help(void)
@@ -43,8 +34,11 @@ static int help(void)
         "\n"
         "Serves lists, dicts, queues, locks and other objects to brood's and Python's clients.\n"
         "\n"
-        "  --address ADDRESS   HOST:PORT (port 0: any), a socket's path, or \\\\.\\pipe\\NAME\n"
-        "  --authkey-file FILE the key that clients have to prove: the file's first line\n"
+        "  --address ADDRESS   HOST:PORT ([::1]:PORT for IPv6; port 0: any), a socket's path, or\n"
+        "                      \\\\.\\pipe\\NAME\n"
+        "  --authkey-file FILE the key that clients have to prove: the file's first line, up to\n"
+        "                      1000 bytes. A file that others can read is refused, as by ssh; on\n"
+        "                      Windows access control lists are not judged\n"
         "  --authkey KEY       the same, for tests: others can see it in the list of processes\n"
         "  --queue NAME        a queue that clients get by get_NAME(); may be repeated\n"
         "  --dict NAME         a dict, the same way\n"
@@ -58,8 +52,9 @@ static int help(void)
         "  --max-client-stored N\n"
         "                      the same for each client\n"
         "\n"
-        "Prints the address when clients can connect. Ends by SIGTERM, Ctrl-C, and a client's\n"
-        "shutdown().\n");
+        "Prints the address when clients can connect. Ends by Ctrl-C, SIGTERM (on Windows: "
+        "Ctrl-Break),\n"
+        "and a client's shutdown().\n");
     return 0;
 }
 
@@ -71,19 +66,25 @@ static int complain(const char *what, const char *on)
 
 static int read_key(const char *path, serve_options *options)
 {
-    char line[1024];
-    FILE *file = fopen(path, "rb");
+    enum { LONGEST = 1000 };
+    char line[LONGEST + 1];
+    const char *trouble;
+    FILE *file = brood_tool_open_key(path, &trouble);
     if (file == NULL)
-        return complain("could not open the key's file", path);
+        return complain(trouble == NULL ? "could not open the key's file" : trouble, path);
     size_t n = fread(line, 1, sizeof line, file);
+    bool failed = ferror(file) != 0;
     fclose(file);
-    if (n == sizeof line)
-        return complain("the key's file is too long", path);
+    if (failed)
+        return complain("could not read the key's file", path);
     size_t size = 0;
     while (size < n && line[size] != '\n' && line[size] != '\r')
         size++;
     if (size == 0)
-        return complain("the key's file is empty", path);
+        return complain("the first line of the key's file is empty", path);
+    if (size > LONGEST)
+        return complain("the key's file has no key: its first line is longer than 1000 bytes",
+                        path);
     options->key = malloc(size);
     if (options->key == NULL)
         return complain("out of memory", NULL);
@@ -166,20 +167,28 @@ static int take_option(const char *name, const char *value, serve_options *optio
     return failed;
 }
 
+static brood_status run_server(brood_manager_server *server)
+{
+    BROOD_TRY(brood_handle_interrupt(end_server, server));
+    printf("%s\n", brood_manager_server_address(server));
+    fflush(stdout);
+    brood_status status = brood_manager_serve_forever(server);
+    brood_unhandle_interrupt();
+    return status;
+}
+
 static int serve(const serve_options *options)
 {
-    brood_status status = brood_manager_get_server(&the_server, &options->manager);
+    brood_manager_server *server;
+    brood_status status = brood_manager_get_server(&server, &options->manager);
     if (status != BROOD_OK)
         return complain(brood_last_error()->message, NULL);
-    signal(SIGTERM, end_server);
-    signal(SIGINT, end_server);
-    printf("%s\n", brood_manager_server_address(the_server));
-    fflush(stdout);
-    status = brood_manager_serve_forever(the_server);
-    int code = status == BROOD_OK ? 0 : complain(brood_last_error()->message, NULL);
+    /* What stands again when the server has ended: more of the same do not end us half-way. */
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    brood_manager_server_close(the_server);
+    status = run_server(server);
+    int code = status == BROOD_OK ? 0 : complain(brood_last_error()->message, NULL);
+    brood_manager_server_close(server);
     return code;
 }
 
