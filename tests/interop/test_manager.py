@@ -13,7 +13,6 @@ import multiprocessing
 import multiprocessing.managers as managers
 import queue
 import re
-import sys
 import threading
 import time
 import unittest
@@ -686,7 +685,7 @@ class BroodPools(Serving):
 
 
 def tearDownModule():
-    if len(sys.argv) == 1:  # all tests have run
+    if __name__ == "__main__":  # all tests have run
         serving.check_all_methods(("brood",) if IS_WINDOWS else ("brood", "python"))
 
 
