@@ -149,7 +149,7 @@ static void after_fork_child(void)
         free_ticket(lender.first);
         lender.first = next;
     }
-    brp_mutex_reset(lender.mutex); /* another thread may have held it */
+    lender.mutex = brp_mutex_renew(lender.mutex); /* another thread may have held it */
 }
 
 static const bri_hooks hooks = {.name = "lender", .after_fork_child = after_fork_child};

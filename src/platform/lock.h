@@ -19,8 +19,8 @@ brood_status brp_mutex_create(brp_mutex **mutex);
 void brp_mutex_destroy(brp_mutex *mutex);
 void brp_mutex_lock(brp_mutex *mutex);
 void brp_mutex_unlock(brp_mutex *mutex);
-/* In a forked child: as new, whoever had it. Threads of the parent may have. */
-void brp_mutex_reset(brp_mutex *mutex);
+/* In a forked child: one that takes its place, whoever had it; threads of the parent may have. */
+brp_mutex *brp_mutex_renew(brp_mutex *mutex);
 
 brood_status brp_condition_create(brp_condition **condition);
 /* Nobody waits for it. NULL is ignored. */

@@ -29,7 +29,7 @@ brood_status bri_hub_start(void)
 /* Their state may be that of threads that do not exist here. */
 void bri_hub_after_fork(void)
 {
-    brp_mutex_reset(hub.mutex);
+    hub.mutex = brp_mutex_renew(hub.mutex);
     brp_condition_reset(hub.changed);
     hub.n_waiting = 0;
 }

@@ -81,7 +81,7 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 static void disown_pools(void)
 {
     bri_hub_after_fork();
-    brp_mutex_reset(all_pools.list); /* another thread may have held it */
+    all_pools.list = brp_mutex_renew(all_pools.list); /* another thread may have held it */
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
         pool->inherited = true;
         bri_shared_release(pool->shared);

@@ -49,9 +49,16 @@ void brp_mutex_unlock(brp_mutex *mutex)
     pthread_mutex_unlock(&mutex->native);
 }
 
-void brp_mutex_reset(brp_mutex *mutex)
+/* Another block, if there is memory: a checker of locks knows of this one who had it. */
+brp_mutex *brp_mutex_renew(brp_mutex *mutex)
 {
-    pthread_mutex_init(&mutex->native, NULL);
+    brp_mutex *fresh = NULL;
+    if (brp_mutex_create(&fresh) != BROOD_OK) {
+        pthread_mutex_init(&mutex->native, NULL);
+        return mutex;
+    }
+    bri_free(mutex);
+    return fresh;
 }
 
 #if defined(__APPLE__)

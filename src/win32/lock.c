@@ -38,9 +38,10 @@ void brp_mutex_unlock(brp_mutex *mutex)
     ReleaseSRWLockExclusive(&mutex->native);
 }
 
-void brp_mutex_reset(brp_mutex *mutex)
+brp_mutex *brp_mutex_renew(brp_mutex *mutex)
 {
     InitializeSRWLock(&mutex->native);
+    return mutex;
 }
 
 brood_status brp_condition_create(brp_condition **condition)

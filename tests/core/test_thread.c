@@ -126,7 +126,7 @@ static void test_locks_can_be_made_as_new(void **state)
     bt_ok(bri_mutex_create(&mutex));
     bt_ok(bri_condition_create(&condition));
     bri_mutex_lock(mutex);
-    brp_mutex_reset(mutex);
+    mutex = brp_mutex_renew(mutex);
     brp_condition_reset(condition);
     bri_mutex_lock(mutex);
     bt_fails(bri_condition_wait(condition, mutex, bri_deadline_after(brp_clock_now(), 1)),
