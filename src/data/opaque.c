@@ -94,12 +94,18 @@ static brood_status take_call(bri_reader *r, const brood_value *call, bri_opaque
 
 brood_status bri_opaque_open(const brood_value *opaque, bri_opaque_parts *parts)
 {
+    return bri_opaque_open_with(opaque, NULL, parts);
+}
+
+brood_status bri_opaque_open_with(const brood_value *opaque, const bri_pickle_options *options,
+                                  bri_opaque_parts *parts)
+{
     bri_reader r;
     brood_value *top;
     bri_opaque_parts made = {0};
     if (opaque->kind != BROOD_OPAQUE)
         return bri_fail_kind("take apart as an opaque", opaque);
-    brood_status status = bri_fragment_read(&r, opaque, &top);
+    brood_status status = bri_fragment_read(&r, opaque, options, &top);
     if (status == BROOD_OK) {
         brood_value followed = bri_reader_follow(&r, top);
         status = followed.kind == BRI_KIND_CALL ? take_call(&r, &followed, &made) : fail_form();
@@ -135,7 +141,7 @@ brood_status brood_opaque_as_error(const brood_value *value, brood_value *error)
     brood_value made;
     if (value->kind != BROOD_OPAQUE)
         return bri_fail_kind("make an error of what is no opaque", value);
-    brood_status status = bri_fragment_read(&r, value, &top);
+    brood_status status = bri_fragment_read(&r, value, NULL, &top);
     if (status == BROOD_OK)
         status = bri_reader_resolve_error(&r, top, &made);
     bri_reader_fini(&r);

@@ -5,7 +5,7 @@
 #ifndef BRI_DATA_OPAQUE_H
 #define BRI_DATA_OPAQUE_H
 
-#include <brood/value.h>
+#include "data/pickle.h"
 
 typedef enum bri_opaque_form {
     BRI_OPAQUE_GLOBAL, /* module.name itself */
@@ -27,6 +27,9 @@ typedef struct bri_opaque_parts {
 /* Errors: BROOD_ETYPE it is no opaque, or made in a way that is none of these; BROOD_ENOMEM, and
  * those of reading a pickle. */
 brood_status bri_opaque_open(const brood_value *opaque, bri_opaque_parts *parts);
+/* The same with options of reading: its parts may have objects in them. */
+brood_status bri_opaque_open_with(const brood_value *opaque, const bri_pickle_options *options,
+                                  bri_opaque_parts *parts);
 void bri_opaque_close(bri_opaque_parts *parts);
 
 /* Whether an opaque is an instance of (or is) this global; it is not taken apart. */

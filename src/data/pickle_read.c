@@ -422,10 +422,12 @@ brood_status brood_pickle_loads(const void *data, size_t size, const brood_pickl
     return bri_pickle_read(data, size, &options, value, NULL);
 }
 
-brood_status bri_fragment_read(bri_reader *r, const brood_value *opaque, brood_value **top)
+brood_status bri_fragment_read(bri_reader *r, const brood_value *opaque,
+                               const bri_pickle_options *options, brood_value **top)
 {
     static const bri_pickle_options defaults;
-    bri_reader_init(r, bri_opaque_of(opaque)->data, bri_opaque_of(opaque)->size, &defaults);
+    bri_reader_init(r, bri_opaque_of(opaque)->data, bri_opaque_of(opaque)->size,
+                    options == NULL ? &defaults : options);
     r->protocol = 4;
     r->fragment = true;
     BROOD_TRY(run(r));

@@ -199,9 +199,10 @@ bool bri_is_global(const brood_value *call, const char **module, const char **na
 
 /* ---- pickle_read.c ---- */
 
-/* Runs an opaque's fragment; *top is what it made. The reader is to be ended by bri_reader_fini
- * also on failure. */
-brood_status bri_fragment_read(bri_reader *r, const brood_value *opaque, brood_value **top);
+/* Runs an opaque's fragment, NULL options: all defaults; *top is what it made. The reader is to be
+ * ended by bri_reader_fini also on failure. */
+brood_status bri_fragment_read(bri_reader *r, const brood_value *opaque,
+                               const bri_pickle_options *options, brood_value **top);
 
 /* ---- resolve.c ---- */
 brood_status bri_reader_resolve(bri_reader *r, const brood_value *value, brood_value *tree);

@@ -277,11 +277,8 @@ static brood_pickle_limits limits_of(size_t size)
 
 void bri_dispatch(bri_session *session, const void *data, size_t size)
 {
-    bri_pickle_options options = {.limits = limits_of(size),
-                                  .foreign_objects = true,
-                                  .foreign_module = BRI_MANAGERS_MODULE,
-                                  .foreign = bri_foreign_proxy,
-                                  .foreign_context = session};
+    bri_pickle_options options = bri_reading_options(session);
+    options.limits = limits_of(size);
     bri_manager_request request;
     brood_status status = bri_manager_request_read(data, size, &options, &request);
     if (status != BROOD_OK) {

@@ -296,7 +296,7 @@ const bri_object_class bri_managed_class = {
 
 /* RebuildProxy(class, token, ...) in what a client sends: our own objects become references to
  * them, those of other servers stay what they are. */
-brood_status bri_foreign_proxy(void *context, const char *name, const brood_value *arguments,
+static brood_status read_proxy(void *context, const char *name, const brood_value *arguments,
                                brood_value *made)
 {
     const bri_session *session = context;
@@ -312,4 +312,12 @@ brood_status bri_foreign_proxy(void *context, const char *name, const brood_valu
         return BROOD_OK;
     *made = bri_object_value(&bri_managed_class, object);
     return made->kind == BROOD_INVALID ? brood_last_error()->status : BROOD_OK;
+}
+
+bri_pickle_options bri_reading_options(bri_session *session)
+{
+    return (bri_pickle_options){.foreign_objects = true,
+                                .foreign_module = BRI_MANAGERS_MODULE,
+                                .foreign = read_proxy,
+                                .foreign_context = session};
 }

@@ -9,6 +9,7 @@
 #include "data/heap.h"
 #include "data/opaque.h"
 #include "data/text.h"
+#include "manager/session.h"
 
 brood_status bri_return(bri_invocation *call, brood_value value)
 {
@@ -216,7 +217,8 @@ static brood_status fail_iterable(bri_invocation *call, const brood_value *value
 static brood_status open_items(bri_invocation *call, const brood_value *value, brood_value *items)
 {
     bri_opaque_parts parts;
-    if (bri_opaque_open(value, &parts) != BROOD_OK)
+    bri_pickle_options options = bri_reading_options(call->session);
+    if (bri_opaque_open_with(value, &options, &parts) != BROOD_OK)
         return fail_iterable(call, value);
     bool fits = parts.has_items;
     if (fits)

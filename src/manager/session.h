@@ -190,7 +190,8 @@ bri_deadline bri_next_deadline(const bri_server *server);
 void bri_expire(bri_server *server, int64_t now);
 
 /* ---- object.c ---- */
-brood_status bri_foreign_proxy(void *context, const char *name, const brood_value *arguments,
-                               brood_value *made);
+
+/* How what the session sends is read: with this server's objects in it. */
+bri_pickle_options bri_reading_options(bri_session *session);
 
 #endif /* BRI_MANAGER_SESSION_H */

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "data/opaque.h"
+#include "data/writer.h"
 #include "manager/client.h"
 
 static brood_value slice(brood_value start, brood_value stop, brood_value step)
@@ -191,15 +192,19 @@ static void test_objects_are_nested(void **state)
     rig_close(&r);
 }
 
-/* shop.Box(proxy), as Python's clients send it. */
-static brood_value box_of(const brood_proxy *proxy)
+/* A proxy, and shop.Box(proxy), as Python's clients send them. */
+static brood_value rebuilt(const brood_proxy *proxy)
 {
     bri_token token = {proxy->typeid, bri_manager_tokens_address(proxy->manager), proxy->ident};
-    brood_value rebuilt =
-        bri_opaque_call(BRI_MANAGERS_MODULE, "RebuildProxy",
-                        brood_pack("(vvs{})", bri_opaque_global(BRI_MANAGERS_MODULE, "ListProxy"),
-                                   bri_token_value(&token), "pickle"));
-    return bri_opaque_new("shop", "Box", brood_pack("{sv}", "proxy", rebuilt));
+    return bri_opaque_call(BRI_MANAGERS_MODULE, "RebuildProxy",
+                           brood_pack("(vvs{})",
+                                      bri_opaque_global(BRI_MANAGERS_MODULE, "ListProxy"),
+                                      bri_token_value(&token), "pickle"));
+}
+
+static brood_value box_of(const brood_proxy *proxy)
+{
+    return bri_opaque_new("shop", "Box", brood_pack("{sv}", "proxy", rebuilt(proxy)));
 }
 
 /* Whether the server has the object. */
@@ -242,6 +247,37 @@ static void test_objects_are_nested_in_foreign_ones(void **state)
     assert_true(is_there(manager, ident));
     bt_ok(brood_proxy_call(outer, "__delitem__", brood_pack("(i)", 0), NULL));
     assert_false(is_there(manager, ident));
+    brood_proxy_close(outer);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+/* What a foreign container gives is taken out of it: a deque is made of an iterable, and here it
+ * is filled afterwards. */
+static void test_foreign_containers_give_objects(void **state)
+{
+    static const char head[] = "\x80\x04\x8c\x0b"
+                               "collections\x8c\x05"
+                               "deque\x93)R(";
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *outer = make(manager, "list", NONE);
+    brood_proxy *inner = make(manager, "list", brood_pack("([i])", 1));
+    static const bri_pickle_options options;
+    bri_buffer out = {0};
+    brood_value proxy = rebuilt(inner), deque;
+    bri_writer w = {.out = &out, .options = &options, .protocol = 4};
+    bt_ok(bri_buffer_append(&out, head, sizeof head - 1));
+    bt_ok(bri_pickle_write_bare(&w, &proxy));
+    bt_ok(bri_buffer_append(&out, "e.", 2));
+    bt_ok(brood_pickle_loads(out.data, out.length, NULL, &deque));
+    bri_buffer_fini(&out);
+    brood_value_clear(&proxy);
+    bt_ok(brood_proxy_call(outer, "extend", brood_pack("(v)", deque), NULL));
+    brood_proxy_close(inner);
+    expect(outer, "#GET", brood_pack("(ii)", 0, 0), "1");
     brood_proxy_close(outer);
     brood_manager_close(manager);
     rig_close(&r);
@@ -298,6 +334,7 @@ int main(int argc, char **argv)
                    bt_test(test_a_dict_does_what_python_does),
                    bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
                    bt_test(test_objects_are_nested_in_foreign_ones),
+                   bt_test(test_foreign_containers_give_objects),
                    bt_test(test_a_client_that_ends_drops_its_references),
                    bt_test(test_the_server_tells_about_its_objects));
 }
