@@ -160,8 +160,9 @@ size_t bri_children_held(void)
 static void read_failure(brood_process *process)
 {
     bri_note note;
-    if (bri_note_receive(process->stream, &note, brp_clock_now()) != BROOD_OK)
-        return; /* it ended without a word */
+    if (!brp_handle_is_set(process->stream) ||
+        bri_note_receive(process->stream, &note, brp_clock_now()) != BROOD_OK)
+        return; /* it ended without a word, or another reads it */
     if (note.kind == BRI_NOTE_FAILURE)
         (void)bri_outcome_rebuild(&note.value, &process->outcome);
     brood_value_clear(&note.value);

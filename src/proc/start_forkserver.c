@@ -34,26 +34,46 @@ struct bri_forkserver {
 
 /* ---- starting the server ---- */
 
+/* Until here whoever looks after children may have seen its end, and read what it said. From here
+ * on the stream is not in the process object. */
+static brp_handle take_stream(brood_process *server)
+{
+    bri_children_lock();
+    brp_handle stream = server->stream;
+    server->stream = BRP_NO_HANDLE;
+    bri_children_unlock();
+    return stream;
+}
+
+static brood_status fail_preload(const bri_outcome *outcome)
+{
+    brood_failure failure;
+    if (!outcome->failed)
+        return bri_fail(BROOD_ESTART, "it ended while it ran the preload function");
+    bri_outcome_describe(outcome, &failure);
+    return bri_fail(BROOD_ETASK, "its preload function failed: %s: %s", failure.kind,
+                    failure.message);
+}
+
 /* After the hello it has run the preload function: it says so, or why not. */
-static brood_status await_ready(brood_process *server)
+static brood_status await_ready(const brood_process *server, brp_handle stream)
 {
     bri_note note;
     bri_outcome outcome = {0};
     bri_deadline deadline = bri_deadline_after(brp_clock_now(), bri_context_get()->start_timeout);
-    brood_status status = bri_note_receive(server->stream, &note, deadline);
+    if (!brp_handle_is_set(stream))
+        return fail_preload(&server->outcome);
+    brood_status status = bri_note_receive(stream, &note, deadline);
     if (status == BROOD_EEOF)
-        return bri_fail(BROOD_ESTART, "it ended while it ran the preload function");
+        return fail_preload(&outcome);
     if (status == BROOD_ETIMEDOUT)
         return bri_fail(BROOD_ESTART, "its preload function took longer than the start time-out");
     if (status != BROOD_OK)
         return status;
     if (note.kind == BRI_NOTE_FAILURE) {
-        brood_failure failure;
         status = bri_outcome_rebuild(&note.value, &outcome);
-        bri_outcome_describe(&outcome, &failure);
         if (status == BROOD_OK)
-            status = bri_fail(BROOD_ETASK, "its preload function failed: %s: %s", failure.kind,
-                              failure.message);
+            status = fail_preload(&outcome);
         bri_outcome_clear(&outcome);
     } else if (note.kind != BRI_NOTE_HELLO) {
         status = bri_fail(BROOD_EFORMAT, "it is not ready, and does not say why");
@@ -82,15 +102,17 @@ static brood_status describe_server(brood_process *server)
     return server->function_name == NULL ? BROOD_ENOMEM : BROOD_OK;
 }
 
-static brood_status start_server(brood_process **server)
+static brood_status start_server(brood_process **server, brp_handle *stream)
 {
     brood_process *made;
+    brp_handle taken = BRP_NO_HANDLE;
     BROOD_TRY(bri_process_make(&made, BRI_PROCESS_CHILD, "forkserver", ""));
     brood_status status = describe_server(made);
     if (status == BROOD_OK)
         status = brood_process_start(made);
     if (status == BROOD_OK) {
-        status = await_ready(made);
+        taken = take_stream(made);
+        status = await_ready(made, taken);
         if (status != BROOD_OK) {
             (void)brood_process_kill(made);
             (void)brood_process_join(made, BROOD_FOREVER);
@@ -100,11 +122,13 @@ static brood_status start_server(brood_process **server)
     if (status != BROOD_OK) {
         bri_saved_error saved;
         bri_error_save(&saved);
+        brp_handle_close(&taken);
         brood_process_destroy(made);
         bri_error_restore(&saved);
         return status;
     }
     *server = made;
+    *stream = taken;
     return BROOD_OK;
 }
 
@@ -165,11 +189,9 @@ static brood_status start_server_here(struct bri_forkserver *state)
     char *here = bri_strdup(this_directory(state));
     if (here == NULL)
         return BROOD_ENOMEM;
-    brood_status status = start_server(&state->process);
+    brood_status status = start_server(&state->process, &state->stream);
     bri_free(status == BROOD_OK ? state->directory : here);
     if (status == BROOD_OK) {
-        state->stream = state->process->stream;
-        state->process->stream = BRP_NO_HANDLE;
         state->directory = here;
         state->number++;
     }
