@@ -401,27 +401,6 @@ static void test_a_pool_is_refused_in_its_own_forked_worker(void **state)
     inherited = NULL;
 }
 
-/* ---- many ---- */
-
-static void test_two_hundred_workers_share_the_tasks(void **state)
-{
-    (void)state;
-    enum { WORKERS = 200 };
-    if (bt_has_thread_sanitizer())
-        bt_skip("the sanitizer's processes are too large");
-    brood_pool *pool = make_pool(WORKERS);
-    size_t n;
-    brood_value results;
-    bt_ok(brood_pool_map(pool, get_pid, numbers(2000), &(brood_map_options){.chunksize = 1},
-                         &results));
-    brood_value_clear(&results);
-    bt_ok(brood_pool_pids(pool, NULL, 0, &n));
-    assert_int_equal(n, WORKERS);
-    bt_ok(brood_pool_close(pool));
-    bt_ok(brood_pool_join(pool, HANG));
-    brood_pool_destroy(pool);
-}
-
 static void test_pools_leave_no_memory_in_the_arena(void **state)
 {
     (void)state;
@@ -458,6 +437,6 @@ int main(int argc, char **argv)
                    bt_test(test_a_forgotten_pool_ends_with_its_process),
                    bt_test(test_the_workers_of_a_killed_parent_are_gone_and_leave_no_memory),
                    bt_test(test_a_pool_is_refused_in_its_own_forked_worker),
-                   bt_test(test_two_hundred_workers_share_the_tasks),
+
                    bt_test(test_pools_leave_no_memory_in_the_arena));
 }
