@@ -111,8 +111,8 @@ typedef void (*brood_future_callback)(void *context, brood_future *future);
 /*
  * Has the callback called once when the future has ended: on the thread that collects the results
  * of its pool or executor; at once, on this one, if it has ended already. Those that were
- * added before its end are called in the order in which they were added. A callback may submit tasks; while it runs, no
- * other result of its pool is handled.
+ * added before its end are called in the order in which they were added. A callback may submit
+ * tasks; while it runs, no other result of its pool is handled.
  *
  * Errors:  BROOD_ENOMEM, BROOD_EINVALID.
  * Blocks:  no, but for a callback that is called at once.
