@@ -82,7 +82,7 @@ static void start(void)
     int argc = 0;
     char **argv = NULL;
     bri_server_options options = {
-        .max_message = 1 << 20, .max_objects = 1000, .max_unread = 1 << 24};
+        .max_message = 1 << 20, .max_objects = 1000, .max_unread = 1 << 24, .max_stored = 1 << 24};
     REQUIRE(brood_init(&argc, &argv) == BROOD_OK);
     options.address = brood_str("/fuzz");
     REQUIRE(bri_server_create(&server, &options) == BROOD_OK);
