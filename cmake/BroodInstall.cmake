@@ -39,6 +39,7 @@ endforeach()
 if(BROOD_BUILD_EXAMPLES AND EXISTS "${PROJECT_SOURCE_DIR}/examples/wordcount.c")
   add_executable(brood-wordcount examples/wordcount.c)
   target_link_libraries(brood-wordcount PRIVATE brood_shared)
+  brood_take_utf8(brood-wordcount)
   install(TARGETS brood-wordcount RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 

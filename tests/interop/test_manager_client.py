@@ -99,6 +99,7 @@ class Serve(unittest.TestCase):
 
         Manager.register("get_tasks")
         Manager.register("get_results")
+        Manager.register("get_größe_размер")
         Manager.register("get_table", proxytype=managers.DictProxy)
         manager = Manager(address=pair_of(where), authkey=KEY)
         manager.connect()
@@ -109,11 +110,13 @@ class Serve(unittest.TestCase):
 
     def test_named_objects_are_served(self):
         process, where = self.start("--authkey", KEY.decode(), "--queue", "tasks", "--queue", "results",
-                                    "--dict", "table", "--max-clients", "50", "--max-bytes", "1000000")
+                                    "--queue", "größe_размер", "--dict", "table", "--max-clients", "50", "--max-bytes", "1000000")
         manager = self.connect(where)
         manager.get_tasks().put(1)
         self.assertEqual(manager.get_tasks().get(), 1)
         self.assertRaises(queue.Empty, manager.get_results().get_nowait)
+        manager.get_größe_размер().put(2)
+        self.assertEqual(manager.get_größe_размер().get(), 2)
         manager.get_table()["a"] = [1]
         self.assertEqual(manager.get_table()["a"], [1])
         self.assertEqual(manager.list([1, 2])[1], 2)
@@ -148,7 +151,7 @@ class Serve(unittest.TestCase):
     def with_key_file(self, content, mode=0o600):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        path = directory.name + "/key"
+        path = directory.name + "/ключ für alle"
         with open(path, "wb") as file:
             file.write(content)
         os.chmod(path, mode)
