@@ -126,8 +126,8 @@ class Serve(unittest.TestCase):
         self.assertEqual(process.wait(TIMEOUT), 0)
 
     def test_addresses(self):
-        for address in ("127.0.0.1:0", "[::1]:0", "localhost:0"):
-            if ":" in address[:3] and not self.has_ipv6():
+        for host, address in (("127.0.0.1", "127.0.0.1:0"), ("::1", "[::1]:0"), ("localhost", "localhost:0")):
+            if not self.is_here(host):
                 continue
             process, where = self.start("--authkey", KEY.decode(), address=address)
             self.assertRegex(where, r"^(127\.0\.0\.1|\[::1\]|localhost):[1-9][0-9]*$", address)
@@ -140,13 +140,15 @@ class Serve(unittest.TestCase):
                 self.shut_down(where)
             process.wait(TIMEOUT)
 
-    def has_ipv6(self):
-        with multiprocessing.connection.socket.socket(multiprocessing.connection.socket.AF_INET6) as probe:
-            try:
-                probe.bind(("::1", 0))
-                return True
-            except OSError:
-                return False
+    def is_here(self, host):  # not every machine has IPv6, or a name for itself
+        socket = multiprocessing.connection.socket
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family) as probe:
+                probe.bind(address)
+            return True
+        except OSError:
+            return False
 
     def with_key_file(self, content, mode=0o600):
         directory = tempfile.TemporaryDirectory()
