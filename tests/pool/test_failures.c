@@ -7,6 +7,7 @@
 #include "pools.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -45,8 +46,8 @@ static const struct {
 
 enum { STEPS = sizeof steps / sizeof steps[0] };
 
-/* Of a worker. */
-static const char *armed;
+/* Of a worker. Two of its threads look when it is to end while it is idle. */
+static const char *_Atomic armed;
 static way armed_way;
 
 static void end_as(way how)
@@ -72,9 +73,10 @@ static void end_as(way how)
 
 static void end_when_armed(const char *step)
 {
-    if (armed == NULL || strcmp(step, armed) != 0)
+    const char *at = atomic_load(&armed);
+    if (at == NULL || strcmp(step, at) != 0)
         return;
-    armed = NULL;
+    atomic_store(&armed, NULL);
     end_as(armed_way);
 }
 
@@ -139,11 +141,11 @@ static brood_status arm(brood_call *call)
     BROOD_TRY(brood_get_queue(value, &token));
     if (brood_queue_get(token, &got, 0) != BROOD_OK)
         return BROOD_OK;
-    armed = steps[step].name;
     armed_way = (way)how;
+    atomic_store(&armed, steps[step].name);
     bri_kill_watch(end_when_armed);
     end_when_armed("starting");
-    if (strcmp(armed, "idle") == 0) {
+    if (strcmp(steps[step].name, "idle") == 0) {
         bri_thread *thread;
         BROOD_TRY(brood_value_copy(word, &kept_word));
         BROOD_TRY(bri_thread_start(&thread, end_at_the_word, NULL));
