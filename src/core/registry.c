@@ -73,9 +73,9 @@ static brood_status add(const char *name, brood_function function)
 brood_status bri_function_register(const char *name, brood_function function)
 {
     BROOD_TRY(bri_runtime_start());
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     brood_status status = add(name, function);
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     return status;
 }
 
@@ -94,11 +94,11 @@ brood_status brood_register(const char *name, brood_function function)
 
 brood_status bri_function_named(const char *name, brood_function *function)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     const entry *found = find_name(name);
     if (found != NULL)
         *function = found->function;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     if (found == NULL)
         return bri_fail(BROOD_ENOTFOUND,
                         "could not find the function \"%s\": no brood_register in this program",
@@ -122,10 +122,10 @@ brood_value bri_function_refer_name(const char *name)
 
 brood_status bri_function_refer(brood_function function, brood_value *reference)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     const entry *found = find_function(function);
     const char *name = found == NULL ? NULL : found->name; /* names stay for ever */
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
 
     brood_value made;
     if (name != NULL) {

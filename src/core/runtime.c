@@ -1,6 +1,7 @@
 /* core/runtime.c - see the header. */
 #include "core/runtime.h"
 
+#include "core/thread.h"
 #include "data/hash.h"
 #include "platform/ident.h"
 
@@ -14,7 +15,7 @@ brood_status bri_runtime_start(void)
         return BROOD_OK;
     BROOD_TRY(bri_threads_init());
     if (runtime->lock == NULL)
-        BROOD_TRY(bri_mutex_create(&runtime->lock));
+        BROOD_TRY(brp_mutex_create(&runtime->lock));
     unsigned char seed[16];
     BROOD_TRY(brp_random(seed, sizeof seed));
     bri_hash_seed(seed); /* comes too late, and does nothing, if values were hashed before */
@@ -34,7 +35,7 @@ brood_status bri_runtime_hook(const bri_hooks *hooks)
 {
     bri_runtime *runtime = &bri_the_runtime;
     brood_status status = BROOD_OK;
-    bri_mutex_lock(runtime->lock);
+    brp_mutex_lock(runtime->lock);
     int i = 0;
     while (i < runtime->n_hooks && runtime->hooks[i] != hooks)
         i++;
@@ -43,7 +44,7 @@ brood_status bri_runtime_hook(const bri_hooks *hooks)
                           hooks->name, BRI_MAX_HOOKS);
     else if (i == runtime->n_hooks)
         runtime->hooks[runtime->n_hooks++] = hooks;
-    bri_mutex_unlock(runtime->lock);
+    brp_mutex_unlock(runtime->lock);
     return status;
 }
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "core/thread.h"
+#include "platform/lock.h"
 
 /* Hooks of the layers above, run in order of registration at fork and in reverse order at the end.
  * Any may be NULL. */
@@ -33,7 +33,7 @@ typedef struct bri_runtime {
     bool is_child;
     int64_t pid;     /* of this process, to tell a fork that was not brood's from ourselves */
     int depth;       /* 0 in the root */
-    bri_mutex *lock; /* for the members below and lazy creation of the parts */
+    brp_mutex *lock; /* for the members below and lazy creation of the parts */
     const bri_hooks *hooks[BRI_MAX_HOOKS];
     int n_hooks;
 

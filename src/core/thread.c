@@ -20,7 +20,7 @@ struct bri_thread {
 };
 
 static struct {
-    bri_mutex *mutex; /* for its start */
+    brp_mutex *mutex; /* for its start */
     bool started;
 } portable;
 
@@ -28,8 +28,8 @@ static atomic_int own_threads;
 
 /* The gate: helpers inside are counted; a closed gate lets nobody in. */
 static struct {
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     int inside;
     bool closed;
 } gate;
@@ -47,18 +47,18 @@ brood_status bri_threads_init(void)
     if (gate.changed != NULL)
         return BROOD_OK;
     if (portable.mutex == NULL)
-        BROOD_TRY(bri_mutex_create(&portable.mutex));
+        BROOD_TRY(brp_mutex_create(&portable.mutex));
     if (gate.mutex == NULL)
-        BROOD_TRY(bri_mutex_create(&gate.mutex));
-    return bri_condition_create(&gate.changed);
+        BROOD_TRY(brp_mutex_create(&gate.mutex));
+    return brp_condition_create(&gate.changed);
 }
 
 brood_status bri_apr_start(void)
 {
-    bri_mutex_lock(portable.mutex);
+    brp_mutex_lock(portable.mutex);
     apr_status_t code = portable.started ? APR_SUCCESS : apr_initialize();
     portable.started = code == APR_SUCCESS;
-    bri_mutex_unlock(portable.mutex);
+    brp_mutex_unlock(portable.mutex);
     return code == APR_SUCCESS ? BROOD_OK : fail_apr(code, "the portable runtime ready");
 }
 
@@ -66,10 +66,10 @@ brood_status bri_apr_start(void)
  * has locks of its own while it begins. Not by bri_gate_enter, because its maker may be inside. */
 static void count_beginning(int change)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     gate.inside += change;
-    bri_condition_broadcast(gate.changed);
-    bri_mutex_unlock(gate.mutex);
+    brp_condition_broadcast(gate.changed);
+    brp_mutex_unlock(gate.mutex);
 }
 
 static void *APR_THREAD_FUNC run_thread(apr_thread_t *apr, void *argument)
@@ -139,51 +139,51 @@ int bri_thread_count(void)
  */
 void bri_threads_lock(void)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     while (gate.inside != 0)
-        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
-    bri_mutex_lock(portable.mutex);
+        brp_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    brp_mutex_lock(portable.mutex);
 }
 
 void bri_threads_unlock(void)
 {
-    bri_mutex_unlock(portable.mutex);
-    bri_mutex_unlock(gate.mutex);
+    brp_mutex_unlock(portable.mutex);
+    brp_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_enter(void)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     while (gate.closed)
-        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+        brp_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
     gate.inside++;
-    bri_mutex_unlock(gate.mutex);
+    brp_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_leave(void)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     gate.inside--;
-    bri_condition_broadcast(gate.changed);
-    bri_mutex_unlock(gate.mutex);
+    brp_condition_broadcast(gate.changed);
+    brp_mutex_unlock(gate.mutex);
 }
 
 /* The mutex is not kept: who starts a thread takes it below other locks. */
 void bri_gate_close(void)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     gate.closed = true;
     while (gate.inside != 0)
-        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
-    bri_mutex_unlock(gate.mutex);
+        brp_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    brp_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_open(void)
 {
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     gate.closed = false;
-    bri_condition_broadcast(gate.changed);
-    bri_mutex_unlock(gate.mutex);
+    brp_condition_broadcast(gate.changed);
+    brp_mutex_unlock(gate.mutex);
 }
 
 void bri_gate_reset(void)

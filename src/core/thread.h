@@ -1,5 +1,5 @@
 /*
- * core/thread.h - locks inside one process, and brood's own helper threads, which are APR's.
+ * core/thread.h - brood's own helper threads, which are APR's.
  *
  * fork() copies only the calling thread, so no helper thread may be inside brood's data at that
  * moment. Each therefore works only between bri_gate_enter and bri_gate_leave and waits only
@@ -11,56 +11,6 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "platform/lock.h"
-
-/* The system's locks under the names of this layer. */
-typedef brp_mutex bri_mutex;
-typedef brp_condition bri_condition;
-
-static inline brood_status bri_mutex_create(bri_mutex **mutex)
-{
-    return brp_mutex_create(mutex);
-}
-
-static inline void bri_mutex_destroy(bri_mutex *mutex)
-{
-    brp_mutex_destroy(mutex);
-}
-
-static inline void bri_mutex_lock(bri_mutex *mutex)
-{
-    brp_mutex_lock(mutex);
-}
-
-static inline void bri_mutex_unlock(bri_mutex *mutex)
-{
-    brp_mutex_unlock(mutex);
-}
-
-static inline brood_status bri_condition_create(bri_condition **condition)
-{
-    return brp_condition_create(condition);
-}
-
-static inline void bri_condition_destroy(bri_condition *condition)
-{
-    brp_condition_destroy(condition);
-}
-
-static inline brood_status bri_condition_wait(bri_condition *condition, bri_mutex *mutex,
-                                              bri_deadline deadline)
-{
-    return brp_condition_wait(condition, mutex, deadline);
-}
-
-static inline void bri_condition_signal(bri_condition *condition)
-{
-    brp_condition_signal(condition);
-}
-
-static inline void bri_condition_broadcast(bri_condition *condition)
-{
-    brp_condition_broadcast(condition);
-}
 
 /* Starts APR, where it is needed first: threads and directories. Not in brood_init: see
  * platform/lock.h. */

@@ -40,13 +40,13 @@ brood_status brood_set_arena_size(uint64_t size)
 {
     brood_status status = BROOD_OK;
     BROOD_TRY(bri_runtime_start());
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     if (bri_the_runtime.arena != NULL || bri_the_runtime.is_child)
         status = bri_fail(BROOD_ESTATE,
                           "could not set the size of the shared memory: it is in use already");
     else
         bri_the_runtime.arena_size = size;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     return status;
 }
 
@@ -187,7 +187,7 @@ static brood_status make_arena(bri_arena **made)
 brood_status bri_arena_get(bri_arena **arena)
 {
     brood_status status = BROOD_OK;
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     bri_arena *there = bri_the_runtime.arena;
     if (there == NULL && bri_the_runtime.promised_arena != NULL)
         status = keep_promise(&there);
@@ -200,7 +200,7 @@ brood_status bri_arena_get(bri_arena **arena)
         bri_the_runtime.arena = there;
     if (status == BROOD_OK)
         *arena = there;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     return status;
 }
 
@@ -216,9 +216,9 @@ brood_status bri_arena_adopt(brp_handle section, uint64_t reserved)
         close_arena(arena);
         return status;
     }
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     bri_the_runtime.arena = arena;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     return BROOD_OK;
 }
 

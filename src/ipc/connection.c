@@ -30,8 +30,8 @@ static void free_connection(brood_connection *connection)
     bri_connection_unlink(connection);
     brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
-    bri_mutex_destroy(connection->read_lock);
-    bri_mutex_destroy(connection->write_lock);
+    brp_mutex_destroy(connection->read_lock);
+    brp_mutex_destroy(connection->write_lock);
     bri_frame_fini(&connection->reader);
     bri_buffer_fini(&connection->scratch);
     bri_free(connection);
@@ -52,9 +52,9 @@ brood_status bri_connection_make(brood_connection **connection, brp_channel chan
     made->reader.takes_handles = channel.kind == BRP_CHANNEL_STREAM;
     made->readable = readable;
     made->writable = writable;
-    brood_status status = bri_mutex_create(&made->read_lock);
+    brood_status status = brp_mutex_create(&made->read_lock);
     if (status == BROOD_OK)
-        status = bri_mutex_create(&made->write_lock);
+        status = brp_mutex_create(&made->write_lock);
     if (status != BROOD_OK)
         free_connection(made);
     else
@@ -190,9 +190,9 @@ brood_status brood_connection_send_bytes(brood_connection *connection, const voi
 {
     BROOD_TRY(bri_connection_check_write(connection));
     bri_deadline deadline = deadline_of(timeout);
-    bri_mutex_lock(connection->write_lock);
+    brp_mutex_lock(connection->write_lock);
     brood_status status = write_message(connection, data, size, deadline);
-    bri_mutex_unlock(connection->write_lock);
+    brp_mutex_unlock(connection->write_lock);
     return status;
 }
 
@@ -202,7 +202,7 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
     BROOD_TRY(bri_connection_check_write(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = pickle_options(connection, &transfer);
-    bri_mutex_lock(connection->write_lock);
+    brp_mutex_lock(connection->write_lock);
     bri_buffer *buffer = &connection->scratch;
     bri_buffer_reset(buffer);
     brood_status status = bri_pickle_write(value, &options, buffer);
@@ -212,7 +212,7 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
         bri_loan_end(transfer.loan);
     if (buffer->capacity > KEPT_SCRATCH)
         bri_buffer_fini(buffer);
-    bri_mutex_unlock(connection->write_lock);
+    brp_mutex_unlock(connection->write_lock);
     return status;
 }
 
@@ -234,14 +234,14 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
     BROOD_TRY(bri_connection_check_read(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = pickle_options(connection, &transfer);
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     brood_status status = bri_frame_read(&connection->reader, connection->channel,
                                          connection->limit, &data, &size, deadline);
     if (status == BROOD_OK) {
         status = bri_pickle_read(data, size, &options, value, NULL);
         bri_frame_done(&connection->reader);
     }
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     return status;
 }
 
@@ -258,7 +258,7 @@ brood_status brood_connection_recv_bytes(brood_connection *connection, size_t li
     size_t length;
     BROOD_TRY(bri_connection_check_read(connection));
     bri_deadline deadline = deadline_of(timeout);
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     brood_status status =
         bri_frame_read(&connection->reader, connection->channel,
                        limit == 0 ? connection->limit : limit, &there, &length, deadline);
@@ -266,7 +266,7 @@ brood_status brood_connection_recv_bytes(brood_connection *connection, size_t li
         status = bri_frame_take(&connection->reader, data);
     if (status == BROOD_OK)
         *size = length;
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     return status;
 }
 
@@ -277,7 +277,7 @@ brood_status brood_connection_recv_bytes_into(brood_connection *connection, void
     size_t length;
     BROOD_TRY(bri_connection_check_read(connection));
     bri_deadline deadline = deadline_of(timeout);
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     brood_status status = bri_frame_read(&connection->reader, connection->channel,
                                          connection->limit, &there, &length, deadline);
     if (status == BROOD_OK) {
@@ -293,7 +293,7 @@ brood_status brood_connection_recv_bytes_into(brood_connection *connection, void
             bri_frame_done(&connection->reader);
         }
     }
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     return status;
 }
 
@@ -355,9 +355,9 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
 brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch, bool *is_ready)
 {
     BROOD_TRY(bri_connection_check_read(connection));
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     *is_ready = bri_frame_is_ready(&connection->reader);
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     *watch = (brp_watch){.handle = connection->channel.handle,
                          .kind = brp_channel_watch_kind(connection->channel)};
     return BROOD_OK;
@@ -371,17 +371,17 @@ brood_status brood_connection_poll(brood_connection *connection, brood_ms timeou
     BROOD_TRY(bri_connection_watch(connection, &watch, &is_ready));
     if (is_ready || connection->channel.kind != BRP_CHANNEL_MESSAGES)
         return is_ready ? BROOD_OK : brp_channel_poll(connection->channel, deadline);
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     brood_status status = bri_frame_poll(&connection->reader, connection->channel, deadline);
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     return status;
 }
 
 void bri_connection_put_empty(brood_connection *connection)
 {
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     bri_frame_put_empty(&connection->reader);
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
 }
 
 void brood_connection_set_limit(brood_connection *connection, uint64_t limit)

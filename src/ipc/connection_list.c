@@ -13,7 +13,7 @@
 
 /* All connections of this process. */
 struct bri_connections {
-    bri_mutex *lock;
+    brp_mutex *lock;
     brood_connection *first;
     bri_open_thing *things;
 };
@@ -21,37 +21,37 @@ struct bri_connections {
 void bri_connection_link(brood_connection *connection)
 {
     struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     connection->next = all->first;
     if (all->first != NULL)
         all->first->previous = connection;
     all->first = connection;
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
 }
 
 void bri_connection_unlink(brood_connection *connection)
 {
     struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else if (all->first == connection)
         all->first = connection->next;
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
 }
 
 /* ---- fork ---- */
 
 void bri_connections_lock(void)
 {
-    bri_mutex_lock(bri_the_runtime.connections->lock);
+    brp_mutex_lock(bri_the_runtime.connections->lock);
 }
 
 void bri_connections_unlock(void)
 {
-    bri_mutex_unlock(bri_the_runtime.connections->lock);
+    brp_mutex_unlock(bri_the_runtime.connections->lock);
 }
 
 /* Marks the connections in a value. */
@@ -109,19 +109,19 @@ void bri_connections_keep_only(const brood_value *arguments, const brood_value *
 void bri_open_things_link(bri_open_thing *thing)
 {
     struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     thing->previous = NULL;
     thing->next = all->things;
     if (all->things != NULL)
         all->things->previous = thing;
     all->things = thing;
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
 }
 
 void bri_open_things_unlink(bri_open_thing *thing)
 {
     struct bri_connections *all = bri_the_runtime.connections;
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     if (thing->next != NULL)
         thing->next->previous = thing->previous;
     if (thing->previous != NULL)
@@ -129,7 +129,7 @@ void bri_open_things_unlink(bri_open_thing *thing)
     else if (all->things == thing)
         all->things = thing->next;
     thing->next = thing->previous = NULL;
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
 }
 
 /* ---- start ---- */
@@ -141,7 +141,7 @@ static brood_status start_connections(void)
     struct bri_connections *all = bri_calloc(1, sizeof *all);
     if (all == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&all->lock);
+    brood_status status = brp_mutex_create(&all->lock);
     if (status == BROOD_OK)
         bri_the_runtime.connections = all;
     else

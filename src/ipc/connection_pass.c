@@ -66,9 +66,9 @@ static brood_status send_one(brood_connection *connection, intptr_t handle, bool
     if (!brp_pass_is_beside())
         return send_as_message(connection, given, is_socket, pid, timeout);
     bri_deadline deadline = deadline_of(timeout);
-    bri_mutex_lock(connection->write_lock);
+    brp_mutex_lock(connection->write_lock);
     brood_status status = send_beside(connection, given, deadline);
-    bri_mutex_unlock(connection->write_lock);
+    brp_mutex_unlock(connection->write_lock);
     return status;
 }
 
@@ -108,12 +108,12 @@ static brood_status receive_one(brood_connection *connection, intptr_t *handle, 
     if (brp_pass_is_beside() && connection->channel.kind != BRP_CHANNEL_STREAM)
         return bri_fail(BROOD_ENOTSUP,
                         "could not receive a handle: it comes over local connections only");
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     brood_status status =
         brp_pass_is_beside()
             ? bri_frame_read_handles(&connection->reader, connection->channel, &got, 1, deadline)
             : receive_as_message(connection, &got, is_socket, deadline);
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     if (status == BROOD_OK)
         *handle = got.value;
     return status;

@@ -6,8 +6,8 @@
 
 #include <stdatomic.h>
 
-#include "core/thread.h"
 #include "ipc/connection.h"
+#include "platform/lock.h"
 
 struct brood_connection {
     atomic_int references;
@@ -18,9 +18,9 @@ struct brood_connection {
     _Atomic uint64_t limit;            /* of a message's bytes */
     bool readable;
     bool writable;
-    bri_mutex *read_lock;
+    brp_mutex *read_lock;
     bri_frame_reader reader; /* under read_lock */
-    bri_mutex *write_lock;
+    brp_mutex *write_lock;
     bri_buffer scratch; /* under write_lock */
     brp_sender *sender; /* of bri_connection_write_some, on a channel of messages */
     bool cut_off;       /* a message went out in part; under write_lock */

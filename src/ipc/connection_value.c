@@ -13,7 +13,7 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
     brood_connection *connection = object;
     brood_value given = {0};
     BROOD_TRY(bri_connection_check(connection, true, "send"));
-    bri_mutex_lock(connection->read_lock);
+    brp_mutex_lock(connection->read_lock);
     const bri_frame_reader *reader = &connection->reader;
     brood_status status =
         reader->has_header || reader->beside != NULL || reader->n_empty != 0
@@ -30,7 +30,7 @@ static brood_status reduce_connection(void *object, bri_transfer *transfer, broo
         if (tuple.kind == BROOD_INVALID)
             status = bri_fail_invalid(&tuple);
     }
-    bri_mutex_unlock(connection->read_lock);
+    brp_mutex_unlock(connection->read_lock);
     if (status == BROOD_OK)
         *arguments = tuple;
     return status;

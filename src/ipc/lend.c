@@ -24,7 +24,7 @@ typedef struct ticket {
 /* Its thread lasts as long as the process. It is not ended at exit: libcrypto has cleaned up by
  * then, and would no longer free what it keeps for a thread. */
 static struct {
-    bri_mutex *mutex;
+    brp_mutex *mutex;
     brood_listener *listener; /* NULL: nothing was lent yet */
     bri_thread *thread;
     unsigned char key[KEY_SIZE];
@@ -43,9 +43,9 @@ static void free_ticket(ticket *gone)
 
 static void leave_ticket(ticket *used)
 {
-    bri_mutex_lock(lender.mutex);
+    brp_mutex_lock(lender.mutex);
     bool is_last = --used->uses == 0;
-    bri_mutex_unlock(lender.mutex);
+    brp_mutex_unlock(lender.mutex);
     if (is_last)
         free_ticket(used);
 }
@@ -53,7 +53,7 @@ static void leave_ticket(ticket *used)
 /* To be left after use; NULL when there is none. One that is for one borrower is taken out. */
 static ticket *use_ticket(int64_t number)
 {
-    bri_mutex_lock(lender.mutex);
+    brp_mutex_lock(lender.mutex);
     ticket **at = &lender.first;
     while (*at != NULL && (*at)->number != number)
         at = &(*at)->next;
@@ -62,7 +62,7 @@ static ticket *use_ticket(int64_t number)
         *at = found->next; /* the list's use is the caller's */
     else if (found != NULL)
         found->uses++;
-    bri_mutex_unlock(lender.mutex);
+    brp_mutex_unlock(lender.mutex);
     return found;
 }
 
@@ -71,7 +71,7 @@ void bri_loan_end(uint64_t loan)
     ticket *gone = NULL;
     if (loan == 0)
         return;
-    bri_mutex_lock(lender.mutex);
+    brp_mutex_lock(lender.mutex);
     for (ticket **at = &lender.first; *at != NULL;) {
         ticket *one = *at;
         if (one->loan != loan) {
@@ -84,7 +84,7 @@ void bri_loan_end(uint64_t loan)
             gone = one;
         }
     }
-    bri_mutex_unlock(lender.mutex);
+    brp_mutex_unlock(lender.mutex);
     while (gone != NULL) {
         ticket *next = gone->next;
         free_ticket(gone);
@@ -190,7 +190,7 @@ static brood_status lend(bri_transfer *transfer, const bri_lent *what, brood_val
         return BROOD_ENOMEM;
     }
     *made = (ticket){.uses = 1, .what = *what};
-    bri_mutex_lock(lender.mutex);
+    brp_mutex_lock(lender.mutex);
     brood_status status = write_ticket(written);
     if (status == BROOD_OK) {
         if (transfer->loan == 0)
@@ -201,7 +201,7 @@ static brood_status lend(bri_transfer *transfer, const bri_lent *what, brood_val
         made->next = lender.first;
         lender.first = made;
     }
-    bri_mutex_unlock(lender.mutex);
+    brp_mutex_unlock(lender.mutex);
     if (status != BROOD_OK)
         free_ticket(made);
     return status;
@@ -241,5 +241,5 @@ static const bri_lender the_lender = {.lend = lend, .borrow = borrow};
 brood_status bri_lender_start(void)
 {
     bri_lender_set(&the_lender);
-    return lender.mutex != NULL ? BROOD_OK : bri_mutex_create(&lender.mutex);
+    return lender.mutex != NULL ? BROOD_OK : brp_mutex_create(&lender.mutex);
 }

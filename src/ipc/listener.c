@@ -93,13 +93,13 @@ static brood_status fail_shut(void)
 static brood_status wait_or_drive(brood_listener *listener, bri_deadline deadline)
 {
     if (listener->is_driven)
-        return bri_condition_wait(listener->changed, listener->lock, deadline);
+        return brp_condition_wait(listener->changed, listener->lock, deadline);
     listener->is_driven = true;
-    bri_mutex_unlock(listener->lock);
+    brp_mutex_unlock(listener->lock);
     brood_status status = drive(listener, deadline);
-    bri_mutex_lock(listener->lock);
+    brp_mutex_lock(listener->lock);
     listener->is_driven = false;
-    bri_condition_broadcast(listener->changed);
+    brp_condition_broadcast(listener->changed);
     return status;
 }
 
@@ -113,7 +113,7 @@ brood_status brood_listener_accept(brood_listener *listener, brood_connection **
     bri_deadline deadline = timeout < 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
     brood_status status = BROOD_OK, result = BROOD_OK;
     bool is_there = false;
-    bri_mutex_lock(listener->lock);
+    brp_mutex_lock(listener->lock);
     for (;;) {
         if (atomic_load(&listener->is_shut)) {
             result = fail_shut();
@@ -124,7 +124,7 @@ brood_status brood_listener_accept(brood_listener *listener, brood_connection **
             break;
         status = wait_or_drive(listener, deadline);
     }
-    bri_mutex_unlock(listener->lock);
+    brp_mutex_unlock(listener->lock);
     return is_there || result != BROOD_OK ? result : status;
 }
 
@@ -132,11 +132,11 @@ size_t brood_listener_last_accepted(brood_listener *listener, char *text, size_t
 {
     if (listener == NULL)
         return 0;
-    bri_mutex_lock(listener->lock);
+    brp_mutex_lock(listener->lock);
     size_t length = strlen(listener->last);
     if (room != 0)
         snprintf(text, room, "%s", listener->last);
-    bri_mutex_unlock(listener->lock);
+    brp_mutex_unlock(listener->lock);
     return length;
 }
 
@@ -185,8 +185,8 @@ static brood_status prepare(brood_listener *listener, const char *address,
     listener->uses = bri_calloc(listener->max_pending, sizeof *listener->uses);
     if (listener->slots == NULL || listener->uses == NULL)
         return BROOD_ENOMEM;
-    BROOD_TRY(bri_mutex_create(&listener->lock));
-    BROOD_TRY(bri_condition_create(&listener->changed));
+    BROOD_TRY(brp_mutex_create(&listener->lock));
+    BROOD_TRY(brp_condition_create(&listener->changed));
     BROOD_TRY(brp_poller_create(&listener->poller));
     return listen_at(listener, address, options->backlog == 0 ? BACKLOG : options->backlog);
 }
@@ -202,8 +202,8 @@ static void free_listener(brood_listener *listener)
                           BRI_SERVER_KEY);
     brp_poller_destroy(listener->poller);
     brp_server_close(listener->server);
-    bri_condition_destroy(listener->changed);
-    bri_mutex_destroy(listener->lock);
+    brp_condition_destroy(listener->changed);
+    brp_mutex_destroy(listener->lock);
     bri_free(listener->slots);
     bri_free(listener->uses);
     bri_free(listener->address);
@@ -257,11 +257,11 @@ void brood_listener_shutdown(brood_listener *listener)
 {
     if (listener == NULL || atomic_load(&listener->is_shut))
         return;
-    bri_mutex_lock(listener->lock);
+    brp_mutex_lock(listener->lock);
     atomic_store(&listener->is_shut, true);
     brp_poller_wake(listener->poller);
-    bri_condition_broadcast(listener->changed);
-    bri_mutex_unlock(listener->lock);
+    brp_condition_broadcast(listener->changed);
+    brp_mutex_unlock(listener->lock);
 }
 
 void brood_listener_close(brood_listener *listener)

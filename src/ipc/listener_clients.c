@@ -92,9 +92,9 @@ void bri_arrival_drop(brood_listener *listener, bri_arrival *one)
 
 static void put_finished(brood_listener *listener, bri_arrival *one)
 {
-    bri_mutex_lock(listener->lock);
+    brp_mutex_lock(listener->lock);
     append(&listener->finished, one);
-    bri_mutex_unlock(listener->lock);
+    brp_mutex_unlock(listener->lock);
 }
 
 /* With the last error, for brood_listener_accept to give. */

@@ -9,10 +9,10 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
-#include "core/thread.h"
 #include "ipc/connection.h"
 #include "ipc/handshake.h"
 #include "platform/local.h"
+#include "platform/lock.h"
 
 enum { BRI_LAST_TEXT = 64, BRI_SERVER_KEY = 0 };
 
@@ -44,8 +44,8 @@ struct brood_listener {
     brp_server *server;
     brp_poller *poller;
 
-    bri_mutex *lock;
-    bri_condition *changed;
+    brp_mutex *lock;
+    brp_condition *changed;
     bool is_driven;            /* by a thread */
     bri_arrival_list finished; /* in the order in which they became so */
     char last[BRI_LAST_TEXT];  /* where the last one came from */

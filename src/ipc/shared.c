@@ -14,7 +14,7 @@ enum { LEAST_BUCKETS = 16 };
 
 /* The objects of this process by offset, in chains. */
 typedef struct bri_shared_table {
-    bri_mutex *lock;
+    brp_mutex *lock;
     bri_shared **buckets;
     size_t n_buckets;
     size_t n_objects;
@@ -178,10 +178,10 @@ brood_status bri_shared_create(const bri_shared_class *class, size_t size, const
     if (status == BROOD_OK)
         status = new_local(class, &made);
     if (status == BROOD_OK) {
-        bri_mutex_lock(table->lock);
+        brp_mutex_lock(table->lock);
         status = create_locked(arena, table, made, size, fill, context);
         trim_table(table);
-        bri_mutex_unlock(table->lock);
+        brp_mutex_unlock(table->lock);
     }
     if (status == BROOD_OK) {
         bri_runtime_shares();
@@ -220,7 +220,7 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
     bri_shared *made = NULL;
     BROOD_TRY(bri_arena_get(&arena));
     BROOD_TRY(new_local(class, &made));
-    bri_mutex_lock(table->lock);
+    brp_mutex_lock(table->lock);
     bri_shared *there = table->n_buckets == 0 ? NULL : *place_of(table, offset, generation);
     brood_status status = BROOD_OK;
     if (there != NULL && there->class == class)
@@ -228,7 +228,7 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
     else
         status = attach_locked(arena, table, made, offset, generation);
     trim_table(table);
-    bri_mutex_unlock(table->lock);
+    brp_mutex_unlock(table->lock);
     if (status != BROOD_OK || there != NULL)
         forget_local(made);
     if (status != BROOD_OK)
@@ -241,9 +241,9 @@ brood_status bri_shared_attach(const bri_shared_class *class, uint64_t offset, u
 brood_status bri_shared_retain(void *object)
 {
     shared_table *table = bri_the_runtime.shared;
-    bri_mutex_lock(table->lock);
+    brp_mutex_lock(table->lock);
     ((bri_shared *)object)->uses++;
-    bri_mutex_unlock(table->lock);
+    brp_mutex_unlock(table->lock);
     return BROOD_OK;
 }
 
@@ -255,22 +255,22 @@ void bri_shared_release(void *handle)
         return;
     bri_arena *arena = bri_the_runtime.arena;
     shared_table *table = bri_the_runtime.shared;
-    bri_mutex_lock(table->lock);
+    brp_mutex_lock(table->lock);
     bri_holder *holder = object->holder;
     bool owes = object->class->keeps_debtors && holder != NULL && atomic_load(&holder->held) != 0;
     bool last = --object->uses == 0 && !owes;
     if (last)
         remove_local(table, object);
-    bri_mutex_unlock(table->lock);
+    brp_mutex_unlock(table->lock);
     if (!last)
         return;
     forget_local(object);
     if (holder == NULL)
         return;
     bri_life_leave(arena, holder);
-    bri_mutex_lock(table->lock);
+    brp_mutex_lock(table->lock);
     put_holder_back(arena, table, holder);
-    bri_mutex_unlock(table->lock);
+    brp_mutex_unlock(table->lock);
 }
 
 brood_status bri_shared_check(const void *handle, const char *what)
@@ -344,11 +344,11 @@ brood_status bri_shared_start(void)
     shared_table *table = bri_calloc(1, sizeof *table);
     if (table == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&table->lock);
+    brood_status status = brp_mutex_create(&table->lock);
     if (status == BROOD_OK)
         status = bri_runtime_hook(&hooks);
     if (status != BROOD_OK) {
-        bri_mutex_destroy(table->lock);
+        brp_mutex_destroy(table->lock);
         bri_free(table);
         return status;
     }

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "core/killpoint.h"
+#include "core/thread.h"
 #include "ipc/park.h"
 #include "platform/clock.h"
 
@@ -17,7 +18,7 @@ typedef struct waiter {
 } waiter;
 
 struct bri_watchers {
-    bri_mutex *lock;
+    brp_mutex *lock;
     waiter *first;
     brp_poller *idle; /* where the helper sleeps while there are no waiters; NULL: no helper */
     bri_thread *helper;
@@ -105,11 +106,11 @@ static struct bri_watchers *watchers(void)
 
 static bool wake_waiters(struct bri_watchers *all)
 {
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     bool any = all->first != NULL;
     for (waiter *at = all->first; at != NULL; at = at->next)
         brp_poller_wake(at->poller);
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
     return any;
 }
 
@@ -174,7 +175,7 @@ static brood_status make_watchers(void)
     struct bri_watchers *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&made->lock);
+    brood_status status = brp_mutex_create(&made->lock);
     if (status != BROOD_OK) {
         bri_free(made);
         return status;
@@ -188,10 +189,10 @@ static brood_status get_watchers(struct bri_watchers **all)
     static const bri_hooks hooks = {
         .name = "watchers", .before_exit = stop_helper, .after_fork_child = after_fork_child};
     brood_status status = BROOD_OK;
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     if (watchers() == NULL)
         status = make_watchers();
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     if (status == BROOD_OK)
         status = bri_runtime_hook(&hooks);
     *all = watchers();
@@ -212,7 +213,7 @@ static brood_status start_helper(struct bri_watchers *all)
 /* From now on a ring of the doorbell wakes the poller. */
 static brood_status enlist(struct bri_watchers *all, waiter *self)
 {
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     brood_status status = start_helper(all);
     if (status == BROOD_OK) {
         if (all->first == NULL)
@@ -220,19 +221,19 @@ static brood_status enlist(struct bri_watchers *all, waiter *self)
         self->next = all->first;
         all->first = self;
     }
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
     return status;
 }
 
 static void delist(struct bri_watchers *all, waiter *self)
 {
-    bri_mutex_lock(all->lock);
+    brp_mutex_lock(all->lock);
     waiter **place = &all->first;
     while (*place != self && *place != NULL)
         place = &(*place)->next;
     if (*place == self)
         *place = self->next;
-    bri_mutex_unlock(all->lock);
+    brp_mutex_unlock(all->lock);
 }
 
 /* ---- objects and handles ---- */

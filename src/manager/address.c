@@ -85,33 +85,33 @@ static brood_manager *managers; /* under the runtime's lock; not retained */
 
 void bri_manager_list(brood_manager *manager)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     manager->next = managers;
     managers = manager;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
 }
 
 void bri_manager_unlist(brood_manager *manager)
 {
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     for (brood_manager **at = &managers; *at != NULL; at = &(*at)->next) {
         if (*at == manager) {
             *at = manager->next;
             break;
         }
     }
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
 }
 
 void bri_managers_shut_down(void)
 {
     for (;;) {
         brood_manager *found = NULL;
-        bri_mutex_lock(bri_the_runtime.lock);
+        brp_mutex_lock(bri_the_runtime.lock);
         for (brood_manager *m = managers; m != NULL && found == NULL; m = m->next)
             if (m->owner && m->pid == bri_the_runtime.pid && !atomic_load(&m->down))
                 found = bri_manager_retain(m);
-        bri_mutex_unlock(bri_the_runtime.lock);
+        brp_mutex_unlock(bri_the_runtime.lock);
         if (found == NULL)
             return;
         if (brood_manager_shutdown(found) != BROOD_OK)
@@ -134,12 +134,12 @@ static bool retain_if_alive(brood_manager *manager)
 static brood_manager *find_manager(const brood_value *wire_address)
 {
     brood_manager *found = NULL;
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     for (brood_manager *m = managers; m != NULL && found == NULL; m = m->next)
         if (brood_value_equal(&m->wire_address, wire_address) && !atomic_load(&m->down) &&
             retain_if_alive(m))
             found = m;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     return found;
 }
 

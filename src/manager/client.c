@@ -57,10 +57,10 @@ brood_status bri_manager_make(brood_manager **manager, const char *address, cons
     if (status == BROOD_OK) {
         snprintf(made->client, sizeof made->client, "brood:%016" PRIx64 "%016" PRIx64, random[0],
                  random[1]);
-        status = bri_mutex_create(&made->lock);
+        status = brp_mutex_create(&made->lock);
     }
     if (status == BROOD_OK)
-        status = bri_mutex_create(&made->main_lock);
+        status = brp_mutex_create(&made->main_lock);
     if (status != BROOD_OK)
         bri_manager_release(made);
     else
@@ -94,8 +94,8 @@ void bri_manager_release(brood_manager *manager)
     free_sessions(manager);
     brood_connection_close(manager->main);
     brood_process_destroy(manager->process);
-    bri_mutex_destroy(manager->lock);
-    bri_mutex_destroy(manager->main_lock);
+    brp_mutex_destroy(manager->lock);
+    brp_mutex_destroy(manager->main_lock);
     brood_value_clear(&manager->wire_address);
     brood_value_clear(&manager->peer_address);
     bri_free(manager->authkey);
@@ -205,7 +205,7 @@ static brood_status my_session(brood_manager *manager, bri_call_session **sessio
 {
     uint64_t thread = brp_thread_id();
     bri_call_session *found;
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     forget_parent(manager);
     for (found = manager->sessions; found != NULL; found = found->next)
         if (found->thread == thread)
@@ -223,16 +223,16 @@ static brood_status my_session(brood_manager *manager, bri_call_session **sessio
         found->users++;
         found->used = atomic_fetch_add(&calls_made, 1);
     }
-    bri_mutex_unlock(manager->lock);
+    brp_mutex_unlock(manager->lock);
     *session = found;
     return found == NULL ? BROOD_ENOMEM : BROOD_OK;
 }
 
 static void leave_session(brood_manager *manager, bri_call_session *session)
 {
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     session->users--;
-    bri_mutex_unlock(manager->lock);
+    brp_mutex_unlock(manager->lock);
 }
 
 /* The status by which C sees an exception. */
@@ -317,10 +317,10 @@ static brood_status begin_session(brood_manager *manager, brood_connection *conn
 
 static void note_peer(brood_manager *manager, const brood_connection *connection)
 {
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     if (manager->peer_address.kind == BROOD_INVALID)
         manager->peer_address = bri_end_address(connection, false);
-    bri_mutex_unlock(manager->lock);
+    brp_mutex_unlock(manager->lock);
 }
 
 /* "localhost" is 127.0.0.1; and a server that says that it is at 0.0.0.0, as CPython's do, can only
@@ -329,21 +329,21 @@ bool bri_manager_is_at(brood_manager *manager, const brood_value *wire_address)
 {
     if (brood_value_equal(wire_address, &manager->wire_address))
         return true;
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     bool same = brood_value_equal(wire_address, &manager->peer_address);
     if (!same && bri_address_is_wildcard(wire_address) &&
         brood_value_kind(&manager->wire_address) == BROOD_TUPLE)
         same =
             brood_value_equal(brood_item(wire_address, 1), brood_item(&manager->wire_address, 1));
-    bri_mutex_unlock(manager->lock);
+    brp_mutex_unlock(manager->lock);
     return same;
 }
 
 const brood_value *bri_manager_tokens_address(brood_manager *manager)
 {
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     bool has_numbers = manager->peer_address.kind != BROOD_INVALID; /* and stays as it is */
-    bri_mutex_unlock(manager->lock);
+    brp_mutex_unlock(manager->lock);
     return has_numbers ? &manager->peer_address : &manager->wire_address;
 }
 
@@ -468,12 +468,12 @@ brood_status bri_control_call(brood_manager *manager, const char *name, const br
     brood_value value = {0};
     bri_buffer scratch = {0};
     BROOD_TRY(check_up(manager));
-    bri_mutex_lock(manager->lock);
+    brp_mutex_lock(manager->lock);
     forget_parent(manager);
-    bri_mutex_unlock(manager->lock);
-    bri_mutex_lock(manager->main_lock);
+    brp_mutex_unlock(manager->lock);
+    brp_mutex_lock(manager->main_lock);
     brood_status status = control_exchange(manager, name, args, kwds, &scratch, &kind, &value);
-    bri_mutex_unlock(manager->main_lock);
+    brp_mutex_unlock(manager->main_lock);
     bri_buffer_fini(&scratch);
     if (status != BROOD_OK)
         return explain(manager, status);

@@ -14,8 +14,8 @@
 #include <brood/manager.h>
 #include <brood/process.h>
 
-#include "core/thread.h"
 #include "manager/wire.h"
+#include "platform/lock.h"
 
 typedef struct bri_call_session bri_call_session;
 
@@ -40,9 +40,9 @@ struct brood_manager {
     atomic_bool down;
     char client[48]; /* "brood:..." */
 
-    bri_mutex *lock; /* for what follows */
+    brp_mutex *lock; /* for what follows */
     bri_call_session *sessions;
-    bri_mutex *main_lock; /* of the main session's requests */
+    brp_mutex *main_lock; /* of the main session's requests */
     brood_connection *main;
     bool is_brood; /* valid when `asked` */
     bool asked;

@@ -132,10 +132,10 @@ static brood_status list_suspect(bri_managed *object)
 
 void bri_managed_suspect(bri_managed *object)
 {
-    bri_mutex_lock(object->server->lock);
+    brp_mutex_lock(object->server->lock);
     if (!object->suspect)
         list_suspect(object); /* without memory it stays until it is suspected again */
-    bri_mutex_unlock(object->server->lock);
+    brp_mutex_unlock(object->server->lock);
 }
 
 void bri_managed_pin(bri_managed *object)
@@ -167,14 +167,14 @@ static void free_object(bri_server *server, bri_managed *object)
 static bri_managed *next_suspect(bri_server *server)
 {
     bri_managed *object = NULL;
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     if (server->n_suspects != 0) {
         object = server->suspects[--server->n_suspects];
         object->suspect = false;
     } else {
         atomic_store(&server->has_suspects, false);
     }
-    bri_mutex_unlock(server->lock);
+    brp_mutex_unlock(server->lock);
     return object;
 }
 

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "core/registry.h"
 #include "core/runtime.h"
+#include "core/thread.h"
 #include "manager/proxy.h"
 #include "manager/server.h"
 #include "manager/types.h"
@@ -23,8 +24,8 @@ struct brood_manager_server {
     brood_listener *listener;
     bri_server *server;
     bri_thread *acceptor;
-    bri_mutex *lock;
-    bri_condition *pause; /* for when there are no handles */
+    brp_mutex *lock;
+    brp_condition *pause; /* for when there are no handles */
     atomic_bool closing;
 };
 
@@ -34,11 +35,11 @@ struct brood_manager_server {
 static void wait_a_moment(brood_manager_server *server)
 {
     enum { MOMENT = 20 };
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     if (!atomic_load(&server->closing))
-        bri_condition_wait(server->pause, server->lock,
+        brp_condition_wait(server->pause, server->lock,
                            bri_deadline_after(brp_clock_now(), MOMENT));
-    bri_mutex_unlock(server->lock);
+    brp_mutex_unlock(server->lock);
 }
 
 static void accept_clients(void *context)
@@ -77,8 +78,8 @@ static brood_status open_listener(brood_manager_server *server,
 
 static brood_status open_server(brood_manager_server *server, const brood_manager_options *options)
 {
-    BROOD_TRY(bri_mutex_create(&server->lock));
-    BROOD_TRY(bri_condition_create(&server->pause));
+    BROOD_TRY(brp_mutex_create(&server->lock));
+    BROOD_TRY(brp_condition_create(&server->pause));
     BROOD_TRY(open_listener(server, options));
     bri_server_options serving = {.max_sessions = options->max_clients,
                                   .max_objects = options->max_objects,
@@ -138,10 +139,10 @@ static void end_acceptor(brood_manager_server *server)
 {
     if (server->acceptor == NULL)
         return;
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     atomic_store(&server->closing, true);
-    bri_condition_broadcast(server->pause);
-    bri_mutex_unlock(server->lock);
+    brp_condition_broadcast(server->pause);
+    brp_mutex_unlock(server->lock);
     brood_listener_shutdown(server->listener);
     bri_thread_join(server->acceptor);
 }
@@ -155,8 +156,8 @@ void brood_manager_server_close(brood_manager_server *server)
     end_acceptor(server);
     brood_listener_close(server->listener);
     bri_server_destroy(server->server);
-    bri_condition_destroy(server->pause);
-    bri_mutex_destroy(server->lock);
+    brp_condition_destroy(server->pause);
+    brp_mutex_destroy(server->lock);
     bri_free(server);
     bri_error_restore(&saved);
 }

@@ -55,7 +55,7 @@ static brood_status init_server(bri_server *server)
     BROOD_TRY(brp_random(&random, sizeof random));
     snprintf(server->prefix, sizeof server->prefix, "%012" PRIx64, random >> 16);
     server->free_slot = NO_SLOT;
-    BROOD_TRY(bri_mutex_create(&server->lock));
+    BROOD_TRY(brp_mutex_create(&server->lock));
     return brp_poller_create(&server->poller);
 }
 
@@ -112,7 +112,7 @@ void bri_server_destroy(bri_server *server)
     bri_free(server->adopted);
     bri_free(server->heap);
     brp_poller_destroy(server->poller);
-    bri_mutex_destroy(server->lock);
+    brp_mutex_destroy(server->lock);
     brood_value_clear(&server->options.address);
     bri_free(server);
 }
@@ -138,9 +138,9 @@ static brood_status list_adopted(bri_server *server, brood_connection *connectio
 
 brood_status bri_server_adopt(bri_server *server, brood_connection *connection)
 {
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     brood_status status = list_adopted(server, connection);
-    bri_mutex_unlock(server->lock);
+    brp_mutex_unlock(server->lock);
     if (status != BROOD_OK)
         brood_connection_close(connection);
     brp_poller_wake(server->poller);
@@ -150,10 +150,10 @@ brood_status bri_server_adopt(bri_server *server, brood_connection *connection)
 static void take_adopted(bri_server *server)
 {
     for (;;) {
-        bri_mutex_lock(server->lock);
+        brp_mutex_lock(server->lock);
         brood_connection *connection =
             server->n_adopted == 0 ? NULL : server->adopted[--server->n_adopted];
-        bri_mutex_unlock(server->lock);
+        brp_mutex_unlock(server->lock);
         if (connection == NULL)
             return;
         bri_session_create(server, connection); /* a failure has closed it */

@@ -95,7 +95,7 @@ struct bri_server {
     size_t n_jobs;
     atomic_bool has_finished_jobs;
 
-    bri_mutex *lock; /* for what follows */
+    brp_mutex *lock; /* for what follows */
     bri_managed **suspects;
     size_t n_suspects, suspects_capacity;
     atomic_bool has_suspects;

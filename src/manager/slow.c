@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "core/thread.h"
 #include "manager/session.h"
 #include "manager/types.h"
 #include "proc/call.h"
@@ -33,10 +34,10 @@ static void run_job(void *context)
     bri_server *server = j->server;
     bri_call_run_on(j->run, j->state, brood_value_take(&j->args), brood_value_take(&j->kwds),
                     &j->outcome);
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     j->link.finished = true;
     atomic_store(&server->has_finished_jobs, true);
-    bri_mutex_unlock(server->lock);
+    brp_mutex_unlock(server->lock);
     brp_poller_wake(server->poller);
 }
 
@@ -103,7 +104,7 @@ brood_status bri_run_slow(bri_invocation *call)
 static job *take_finished(bri_server *server)
 {
     job *found = NULL;
-    bri_mutex_lock(server->lock);
+    brp_mutex_lock(server->lock);
     for (bri_job_link **at = &server->jobs; *at != NULL && found == NULL;) {
         if ((*at)->finished) {
             found = (job *)(void *)*at;
@@ -114,7 +115,7 @@ static job *take_finished(bri_server *server)
     }
     if (found == NULL)
         atomic_store(&server->has_finished_jobs, false);
-    bri_mutex_unlock(server->lock);
+    brp_mutex_unlock(server->lock);
     return found;
 }
 

@@ -156,7 +156,7 @@ typedef struct result {
     brood_value pool; /* its object, so that it lives as long */
     brood_future *future;
     brood_imap *imap; /* of an iterator */
-    bri_mutex *lock;  /* one at a time uses an iteration */
+    brp_mutex *lock;  /* one at a time uses an iteration */
 } result;
 
 static void destroy_result(void *state)
@@ -165,7 +165,7 @@ static void destroy_result(void *state)
     brood_future_destroy(r->future);
     brood_imap_destroy(r->imap);
     brood_value_clear(&r->pool);
-    bri_mutex_destroy(r->lock);
+    brp_mutex_destroy(r->lock);
     bri_free(r);
 }
 
@@ -174,7 +174,7 @@ static brood_status make_result(bri_invocation *call, result **made)
     result *r = bri_calloc(1, sizeof *r);
     if (r == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&r->lock);
+    brood_status status = brp_mutex_create(&r->lock);
     if (status == BROOD_OK) {
         r->pool = bri_object_value(&bri_managed_class, call->object);
         status = r->pool.kind == BROOD_OBJECT ? BROOD_OK : brood_last_error()->status;
@@ -405,11 +405,11 @@ static brood_status run_next(brood_call *call)
     brood_failure failure;
     brood_ms timeout;
     BROOD_TRY(timeout_of(call, &timeout));
-    bri_mutex_lock(r->lock);
+    brp_mutex_lock(r->lock);
     brood_status status = brood_imap_next(r->imap, &value, timeout);
     if (status == BROOD_ETASK && brood_imap_failure(r->imap, &failure) == BROOD_OK)
         status = raise_failure(call, &failure);
-    bri_mutex_unlock(r->lock);
+    brp_mutex_unlock(r->lock);
     if (status == BROOD_OK)
         return brood_call_return(call, value);
     if (status == BROOD_EEOF)

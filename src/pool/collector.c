@@ -201,7 +201,7 @@ static void end_all(bri_round *round, brood_status status)
         bri_job_unwait(job);
         bri_round_finish(round, job);
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     put_in_order(round);
     for (bri_job *job = round->finished; job != NULL; job = job->next_to_tell)
         bri_job_settle(job, status);
@@ -209,7 +209,7 @@ static void end_all(bri_round *round, brood_status status)
     for (bri_job *job = round->finished; job != NULL; job = job->next_to_tell)
         bri_job_tell(job);
     bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     drop_finished(round);
 }
 
@@ -221,7 +221,7 @@ static bool tell_others(bri_round *round)
     if (job == NULL)
         return false;
     pool->collector.to_tell = NULL;
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     bri_gate_leave();
     size_t n = 0;
     while (job != NULL) {
@@ -232,7 +232,7 @@ static bool tell_others(bri_round *round)
         n++;
     }
     bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     pool->collector.n_jobs -= n;
     if (bri_pool_is_idle(pool))
         bri_pool_wake(pool);
@@ -312,10 +312,10 @@ static bool go_round(bri_round *round, bri_deadline *when)
     take_ended(round);
     bool worked = round->n_ended > 0 || told;
     if (round->n_ended > 0) {
-        bri_mutex_unlock(pool->mutex);
+        brp_mutex_unlock(pool->mutex);
         read_batch(round);
         tell(round);
-        bri_mutex_lock(pool->mutex);
+        brp_mutex_lock(pool->mutex);
         bri_job *told_of = round->finished;
         round->finished = NULL; /* those that return_slots ends are not yet told of */
         return_slots(round);
@@ -324,9 +324,9 @@ static bool go_round(bri_round *round, bri_deadline *when)
     see_to_cancelled(round);
     worked |= bri_round_feed(round) > 0;
     if (round->finished != NULL || round->n_told != 0) {
-        bri_mutex_unlock(pool->mutex);
+        brp_mutex_unlock(pool->mutex);
         tell(round);
-        bri_mutex_lock(pool->mutex);
+        brp_mutex_lock(pool->mutex);
         drop_finished(round);
         worked = true;
     }
@@ -339,13 +339,13 @@ static void run_collector(void *context)
     collected_pool = pool;
     bri_round round = {.pool = pool, .wanted = 1, .scratch.lends = true};
     bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     while (!pool->collector.ends) {
         bri_deadline when;
         if (!go_round(&round, &when) && !pool->collector.ends)
             sleep_a_while(&round, when);
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     brood_value_clear(&round.kept);
     bri_payload_fini(&round.scratch);
     bri_gate_leave();
@@ -354,7 +354,7 @@ static void run_collector(void *context)
 brood_status bri_collector_start(brood_pool *pool)
 {
     if (pool->collector.wake == NULL)
-        BROOD_TRY(bri_condition_create(&pool->collector.wake));
+        BROOD_TRY(brp_condition_create(&pool->collector.wake));
     return bri_thread_start(&pool->collector.thread, run_collector, pool);
 }
 
@@ -362,10 +362,10 @@ void bri_collector_stop(brood_pool *pool)
 {
     if (pool->collector.thread == NULL)
         return;
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     pool->collector.ends = true;
     bri_collector_nudge(pool);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     bri_thread_join(pool->collector.thread);
     pool->collector.thread = NULL;
 }
@@ -378,7 +378,7 @@ bool bri_collector_is_me(const brood_pool *pool)
 void bri_collector_nudge(brood_pool *pool)
 {
     if (pool->collector.is_asleep)
-        bri_condition_signal(pool->collector.wake);
+        brp_condition_signal(pool->collector.wake);
     if (pool->leader == BRI_LEADER_COLLECTOR)
         bri_tasks_nudge(pool->table);
 }

@@ -1,8 +1,8 @@
 /* pool/control.c - resize, pause, drain, and figures. */
 #include "pool/job.h"
 
-#include "core/thread.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 brood_status brood_pool_pause(brood_pool *pool)
 {
@@ -28,7 +28,7 @@ brood_status brood_pool_drain(brood_pool *pool, brood_ms timeout)
     bri_deadline deadline = bri_deadline_after(brp_clock_now(), timeout);
     brood_status status = BROOD_OK;
     int64_t slice = 0;
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     while (status == BROOD_OK) {
         bri_deadline when;
         bri_pool_attend(pool, &when);
@@ -38,7 +38,7 @@ brood_status brood_pool_drain(brood_pool *pool, brood_ms timeout)
         if (status == BROOD_ETIMEDOUT && brp_clock_now() < deadline)
             status = BROOD_OK;
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 
@@ -94,7 +94,7 @@ brood_status brood_pool_get_stats(brood_pool *pool, brood_pool_stats *stats,
     if (stats == NULL || (workers == NULL && room != 0))
         return bri_fail(BROOD_EINVALID, "could not tell a pool's figures: where they go is NULL");
     int64_t now = brp_clock_now();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     *stats = pool->stats;
     stats->workers = (int)pool->n_seats;
     for (uint32_t i = 0; i < pool->n_seats_ever; i++)
@@ -104,7 +104,7 @@ brood_status brood_pool_get_stats(brood_pool *pool, brood_pool_stats *stats,
     uint32_t places = pool->n_seats_ever;
     for (uint32_t i = 0; i < places && i < room; i++)
         describe_worker(pool, i, now, &workers[i]);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     if (n != NULL)
         *n = places;
     return BROOD_OK;

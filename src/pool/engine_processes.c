@@ -1,5 +1,5 @@
 /* pool/engine_processes.c - a pool as an executor's engine. Python: ProcessPoolExecutor. */
-#include "core/thread.h"
+#include "platform/lock.h"
 #include "pool/engine.h"
 #include "pool/job.h"
 
@@ -28,9 +28,9 @@ static brood_status shut_down(void *self, bool wait, bool cancel)
     brood_pool *pool = self;
     BROOD_TRY(brood_pool_close(pool));
     if (cancel) {
-        bri_mutex_lock(pool->mutex);
+        brp_mutex_lock(pool->mutex);
         bri_jobs_cancel_queued(pool);
-        bri_mutex_unlock(pool->mutex);
+        brp_mutex_unlock(pool->mutex);
     }
     return wait ? brood_pool_join(pool, BROOD_FOREVER) : BROOD_OK;
 }

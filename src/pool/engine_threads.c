@@ -15,8 +15,8 @@
 typedef struct task task;
 
 typedef struct engine {
-    bri_mutex *mutex;
-    bri_condition *work; /* there is some, or the end has come */
+    brp_mutex *mutex;
+    brp_condition *work; /* there is some, or the end has come */
     task *first[BRI_TASK_LEVELS], *last[BRI_TASK_LEVELS];
     task *delayed; /* those that wait for their next attempt */
     bool is_shut;
@@ -51,8 +51,8 @@ static void release_engine(engine *self)
 {
     if (self == NULL || atomic_fetch_sub(&self->references, 1) != 1)
         return;
-    bri_mutex_destroy(self->mutex);
-    bri_condition_destroy(self->work);
+    brp_mutex_destroy(self->mutex);
+    brp_condition_destroy(self->work);
     brood_value_clear(&self->initargs);
     bri_free(self->threads);
     bri_free(self);
@@ -125,7 +125,7 @@ static void put_last(engine *self, task *what)
     else
         self->first[level] = what;
     self->last[level] = what;
-    bri_condition_signal(self->work);
+    brp_condition_signal(self->work);
 }
 
 /* Ends a task's future and calls the callbacks, on this thread. */
@@ -153,10 +153,10 @@ static brood_status cancel(brood_future *future, brood_cancel_how how, brood_can
     task *what = task_of(future);
     if (what == NULL)
         return BROOD_OK;
-    bri_mutex_lock(what->engine->mutex);
+    brp_mutex_lock(what->engine->mutex);
     bool was_queued = unqueue(what);
     bool is_running = what->is_running;
-    bri_mutex_unlock(what->engine->mutex);
+    brp_mutex_unlock(what->engine->mutex);
     if (was_queued) {
         end_task(what, BROOD_ECANCELLED);
         release_task(what);
@@ -174,9 +174,9 @@ static bool is_running(brood_future *future)
     task *what = task_of(future);
     if (what == NULL)
         return false;
-    bri_mutex_lock(what->engine->mutex);
+    brp_mutex_lock(what->engine->mutex);
     bool is = what->is_running;
-    bri_mutex_unlock(what->engine->mutex);
+    brp_mutex_unlock(what->engine->mutex);
     release_task(what);
     return is;
 }
@@ -242,7 +242,7 @@ static void try_again(engine *self, task *what)
     what->when = bri_deadline_after(brp_clock_now(), delay);
     what->next = self->delayed;
     self->delayed = what;
-    bri_condition_signal(self->work); /* who sleeps is to wake in time for it */
+    brp_condition_signal(self->work); /* who sleeps is to wake in time for it */
 }
 
 /* Queues the tasks whose time has come; gives when the next one's will. Under the mutex. */
@@ -284,7 +284,7 @@ static task *next_task(engine *self)
         task *first = first_task(self);
         if (first != NULL || (self->is_shut && self->delayed == NULL))
             return first;
-        (void)bri_condition_wait(self->work, self->mutex, next);
+        (void)brp_condition_wait(self->work, self->mutex, next);
     }
 }
 
@@ -339,25 +339,25 @@ static void run_thread(void *context)
     engine *self = context;
     own_engine = self;
     if (initialise(self) != BROOD_OK) {
-        bri_mutex_lock(self->mutex);
+        brp_mutex_lock(self->mutex);
         self->is_broken = true;
         memcpy(self->message, brood_last_error()->message, strlen(brood_last_error()->message) + 1);
         task *all = take_all(self);
-        bri_mutex_unlock(self->mutex);
+        brp_mutex_unlock(self->mutex);
         end_all(all, BROOD_EBROKEN, self->message);
         return;
     }
-    bri_mutex_lock(self->mutex);
+    brp_mutex_lock(self->mutex);
     for (task *what; (what = next_task(self)) != NULL;) {
-        bri_mutex_unlock(self->mutex);
+        brp_mutex_unlock(self->mutex);
         bool again = run_task(what);
         if (!again)
             release_task(what);
-        bri_mutex_lock(self->mutex);
+        brp_mutex_lock(self->mutex);
         if (again)
             try_again(self, what);
     }
-    bri_mutex_unlock(self->mutex);
+    brp_mutex_unlock(self->mutex);
 }
 
 /* ---- the engine ---- */
@@ -368,11 +368,11 @@ static brood_status shut_down(void *context, bool wait, bool cancels)
     if (wait && own_engine == self)
         return bri_fail(BROOD_ESTATE, "could not shut down an executor: one of its own threads "
                                       "cannot wait for its end");
-    bri_mutex_lock(self->mutex);
+    brp_mutex_lock(self->mutex);
     self->is_shut = true;
     task *all = cancels ? take_all(self) : NULL;
-    bri_condition_broadcast(self->work);
-    bri_mutex_unlock(self->mutex);
+    brp_condition_broadcast(self->work);
+    brp_mutex_unlock(self->mutex);
     end_all(all, BROOD_ECANCELLED, NULL);
     if (!wait)
         return BROOD_OK;
@@ -397,8 +397,8 @@ static brood_status start(engine *self, brood_executor_options *options)
                         brood_kind_name(kind));
     if (kind == BROOD_INVALID)
         self->initargs = brood_tuple(0);
-    BROOD_TRY(bri_mutex_create(&self->mutex));
-    BROOD_TRY(bri_condition_create(&self->work));
+    BROOD_TRY(brp_mutex_create(&self->mutex));
+    BROOD_TRY(brp_condition_create(&self->work));
     self->threads = bri_calloc((size_t)n, sizeof(bri_thread *));
     if (self->threads == NULL)
         return BROOD_ENOMEM;
@@ -466,9 +466,9 @@ static brood_status submit_checked(engine *self, task *what, brood_future **futu
     BROOD_TRY(bri_future_make(&future_engine, what, &what->future));
     brood_future *made = what->future;
     bri_future_retain(made);
-    bri_mutex_lock(self->mutex);
+    brp_mutex_lock(self->mutex);
     brood_status status = enqueue(self, what);
-    bri_mutex_unlock(self->mutex);
+    brp_mutex_unlock(self->mutex);
     if (status == BROOD_OK && future != NULL)
         *future = made;
     else

@@ -106,11 +106,11 @@ static fed feed_many(bri_round *round, bri_job *job)
         return FED_NOTHING;
     if (!bri_request_take_slot(pool, &pool->collector.request, &index))
         return FED_FULL;
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     uint32_t n = write_chunk(round, job, job->chunk < room ? job->chunk : room, &first);
     brood_status status =
         n == 0 ? BROOD_OK : bri_task_fill(pool, index, &round->scratch, &job->shape, first, n);
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (n != 0 && status == BROOD_OK) {
         bri_job_put_task(job, index);
         return FED_TASK;

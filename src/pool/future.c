@@ -5,24 +5,24 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "core/thread.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 enum { LOOK_AGAIN = 50 * 1000000 }; /* ns, for engines that want to be attended to */
 
 /* One a process. */
 static struct {
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     int n_waiting; /* under the mutex */
 } hub;
 
 brood_status bri_hub_start(void)
 {
     if (hub.mutex == NULL)
-        BROOD_TRY(bri_mutex_create(&hub.mutex));
+        BROOD_TRY(brp_mutex_create(&hub.mutex));
     if (hub.changed == NULL)
-        BROOD_TRY(bri_condition_create(&hub.changed));
+        BROOD_TRY(brp_condition_create(&hub.changed));
     return BROOD_OK;
 }
 
@@ -36,18 +36,18 @@ void bri_hub_after_fork(void)
 
 void bri_hub_lock(void)
 {
-    bri_mutex_lock(hub.mutex);
+    brp_mutex_lock(hub.mutex);
 }
 
 void bri_hub_unlock(void)
 {
-    bri_mutex_unlock(hub.mutex);
+    brp_mutex_unlock(hub.mutex);
 }
 
 brood_status bri_hub_wait(bri_deadline deadline)
 {
     hub.n_waiting++;
-    brood_status status = bri_condition_wait(hub.changed, hub.mutex, deadline);
+    brood_status status = brp_condition_wait(hub.changed, hub.mutex, deadline);
     hub.n_waiting--;
     return status;
 }
@@ -55,7 +55,7 @@ brood_status bri_hub_wait(bri_deadline deadline)
 void bri_hub_wake(void)
 {
     if (hub.n_waiting > 0)
-        bri_condition_broadcast(hub.changed);
+        brp_condition_broadcast(hub.changed);
 }
 
 /* ---- life ---- */

@@ -181,9 +181,9 @@ static brood_status wait_for_place(brood_imap *imap, brood_ms timeout, imap_plac
         if (imap->pool->forks && job != NULL) {
             bri_hub_unlock();
             bri_deadline when;
-            bri_mutex_lock(job->pool->mutex);
+            brp_mutex_lock(job->pool->mutex);
             bri_pool_attend(job->pool, &when);
-            bri_mutex_unlock(job->pool->mutex);
+            brp_mutex_unlock(job->pool->mutex);
             bri_hub_lock();
             if (first_place(imap) == NULL && !imap->is_ended)
                 (void)bri_hub_wait(deadline - now > LOOK_AGAIN ? now + LOOK_AGAIN : deadline);
@@ -241,9 +241,9 @@ brood_status brood_imap_next(brood_imap *imap, brood_value *value, brood_ms time
     }
     bri_hub_unlock();
     if (waiting != NULL) {
-        bri_mutex_lock(waiting->pool->mutex);
+        brp_mutex_lock(waiting->pool->mutex);
         bri_collector_nudge(waiting->pool);
-        bri_mutex_unlock(waiting->pool->mutex);
+        brp_mutex_unlock(waiting->pool->mutex);
         bri_job_release(waiting);
     }
     if (taken.failure != NULL) {
@@ -277,9 +277,9 @@ void brood_imap_destroy(brood_imap *imap)
     bri_hub_unlock();
     if (job != NULL) {
         if (!job->pool->inherited) {
-            bri_mutex_lock(job->pool->mutex);
+            brp_mutex_lock(job->pool->mutex);
             bri_job_cancel_many(job, BROOD_CANCEL_QUEUED);
-            bri_mutex_unlock(job->pool->mutex);
+            brp_mutex_unlock(job->pool->mutex);
         }
         bri_job_release(job);
     }

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "core/thread.h"
 #include "ipc/lend.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 brood_status bri_job_make(brood_pool *pool, bri_job_kind kind, bri_job **job)
 {
@@ -263,10 +263,10 @@ static bool is_running(brood_future *future)
     bri_job *job = job_of(future);
     if (job == NULL)
         return false;
-    bri_mutex_lock(job->pool->mutex);
+    brp_mutex_lock(job->pool->mutex);
     bool is = job->kind == BRI_JOB_CALL ? job->slot != 0 && is_running_slot(job->pool, job->slot)
                                         : job->n_tasks > 0;
-    bri_mutex_unlock(job->pool->mutex);
+    brp_mutex_unlock(job->pool->mutex);
     bri_job_release(job);
     return is;
 }
@@ -290,9 +290,9 @@ static void attend(brood_future *future)
     bri_deadline when;
     if (job == NULL)
         return;
-    bri_mutex_lock(job->pool->mutex);
+    brp_mutex_lock(job->pool->mutex);
     bri_pool_attend(job->pool, &when);
-    bri_mutex_unlock(job->pool->mutex);
+    brp_mutex_unlock(job->pool->mutex);
     bri_job_release(job);
 }
 
@@ -392,9 +392,9 @@ static brood_status cancel(brood_future *future, brood_cancel_how how, brood_can
         return BROOD_OK;
     brood_status status = bri_pool_check(job->pool, "cancel a task");
     if (status == BROOD_OK) {
-        bri_mutex_lock(job->pool->mutex);
+        brp_mutex_lock(job->pool->mutex);
         *answer = cancel_job(job, how);
-        bri_mutex_unlock(job->pool->mutex);
+        brp_mutex_unlock(job->pool->mutex);
     }
     bri_job_release(job);
     return status;

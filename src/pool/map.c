@@ -244,13 +244,13 @@ static brood_status run_map(map_run *run, bri_deadline deadline)
             status = wait_for_work(run, deadline, when);
             run->is_starved = false;
         } else {
-            bri_mutex_unlock(pool->mutex);
+            brp_mutex_unlock(pool->mutex);
             for (uint32_t i = 0; i < run->n_ended; i++)
                 read_task(run, run->ended[i]);
             status = fill_batch(run);
             if (status == BROOD_OK && brp_clock_now() >= deadline && !is_finished(run))
                 status = BROOD_ETIMEDOUT;
-            bri_mutex_lock(pool->mutex);
+            brp_mutex_lock(pool->mutex);
         }
     }
     return status;
@@ -262,7 +262,7 @@ static brood_status run_request(map_run *run)
     brood_pool *pool = run->pool;
     brood_ms timeout = run->options.timeout;
     bri_deadline deadline = timeout == 0 ? BRI_NEVER : bri_deadline_after(brp_clock_now(), timeout);
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     brood_status status = bri_request_begin(pool, &run->request, "map");
     if (status == BROOD_OK) {
         status = bri_pool_function(pool, run->code, &run->shape.function);
@@ -274,7 +274,7 @@ static brood_status run_request(map_run *run)
             bri_request_give_slot(pool, run->batch[i]);
         bri_request_end(pool, &run->request);
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     bri_payload_fini(&run->scratch);
     return status;
 }

@@ -1,4 +1,5 @@
 /* pool/pool.c - the pool's life: create, close, join, terminate, destroy. */
+#include "core/thread.h"
 #include "pool/interrupt.h"
 #include "pool/job.h"
 
@@ -18,7 +19,7 @@ enum {
 
 /* All pools of this process. */
 struct bri_pools {
-    bri_mutex *list; /* taken before any pool's mutex */
+    brp_mutex *list; /* taken before any pool's mutex */
     brood_pool *first;
     uint64_t last_id;
 };
@@ -95,9 +96,9 @@ static void disown_pools(void)
 /* Pools that the program forgot: else its end would wait for their workers for ever. */
 static void end_pools(void)
 {
-    bri_mutex_lock(all_pools.list);
+    brp_mutex_lock(all_pools.list);
     brood_pool *pool = all_pools.first;
-    bri_mutex_unlock(all_pools.list);
+    brp_mutex_unlock(all_pools.list);
     for (; pool != NULL; pool = pool->next)
         if (!pool->inherited && brood_pool_terminate(pool) == BROOD_OK)
             brood_pool_join(pool, DESTROY_TIME);
@@ -108,22 +109,22 @@ static const bri_hooks hooks = {
 
 static void list_pool(brood_pool *pool)
 {
-    bri_mutex_lock(all_pools.list);
+    brp_mutex_lock(all_pools.list);
     pool->id = ++all_pools.last_id;
     pool->next = all_pools.first;
     all_pools.first = pool;
-    bri_mutex_unlock(all_pools.list);
+    brp_mutex_unlock(all_pools.list);
 }
 
 static void unlist_pool(const brood_pool *pool)
 {
-    bri_mutex_lock(all_pools.list);
+    brp_mutex_lock(all_pools.list);
     for (brood_pool **at = &all_pools.first; *at != NULL; at = &(*at)->next)
         if (*at == pool) {
             *at = pool->next;
             break;
         }
-    bri_mutex_unlock(all_pools.list);
+    brp_mutex_unlock(all_pools.list);
 }
 
 /* A pool that is interrupted: its callers get BROOD_ECANCELLED, as if it were terminated, but what
@@ -131,15 +132,15 @@ static void unlist_pool(const brood_pool *pool)
 static void drain_pool(brood_pool *pool)
 {
     brood_pool_close(pool);
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     bri_jobs_cancel_queued(pool);
     bri_requests_fail(pool, BROOD_ECANCELLED);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
 }
 
 void bri_pools_interrupt(bool kill)
 {
-    bri_mutex_lock(all_pools.list);
+    brp_mutex_lock(all_pools.list);
     for (brood_pool *pool = all_pools.first; pool != NULL; pool = pool->next)
         if (pool->inherited)
             continue;
@@ -147,7 +148,7 @@ void bri_pools_interrupt(bool kill)
             (void)brood_pool_terminate(pool);
         else
             drain_pool(pool);
-    bri_mutex_unlock(all_pools.list);
+    brp_mutex_unlock(all_pools.list);
 }
 
 brood_status bri_pool_start(void)
@@ -155,7 +156,7 @@ brood_status bri_pool_start(void)
     bri_the_runtime.pools = &all_pools;
     BROOD_TRY(bri_hub_start());
     if (all_pools.list == NULL)
-        BROOD_TRY(bri_mutex_create(&all_pools.list));
+        BROOD_TRY(brp_mutex_create(&all_pools.list));
     BROOD_TRY(bri_shared_class_add(&bri_pool_class));
     return bri_function_register(BRI_POOL_WORKER, bri_pool_worker);
 }
@@ -215,8 +216,8 @@ static brood_status set_initializer(brood_pool *pool, brood_pool_options *option
 static brood_status make_local_part(brood_pool *pool)
 {
     uint32_t n = pool->table->n_slots;
-    BROOD_TRY(bri_mutex_create(&pool->mutex));
-    BROOD_TRY(bri_condition_create(&pool->changed));
+    BROOD_TRY(brp_mutex_create(&pool->mutex));
+    BROOD_TRY(brp_condition_create(&pool->changed));
     pool->free_slots = bri_calloc(n, sizeof *pool->free_slots);
     pool->collected = bri_calloc(n, sizeof *pool->collected);
     pool->tasks = bri_calloc(n, sizeof *pool->tasks);
@@ -284,9 +285,9 @@ static void free_pool(brood_pool *pool)
     bri_shared_release(pool->shared);
     bri_supervisor_fini(&pool->supervisor);
     if (!pool->inherited) { /* their state is that of a thread which does not exist here */
-        bri_condition_destroy(pool->collector.wake);
-        bri_mutex_destroy(pool->mutex);
-        bri_condition_destroy(pool->changed);
+        brp_condition_destroy(pool->collector.wake);
+        brp_mutex_destroy(pool->mutex);
+        brp_condition_destroy(pool->changed);
     }
     brood_value_clear(&pool->initializer);
     brood_value_clear(&pool->initargs);
@@ -370,22 +371,22 @@ static void end_if_done(brood_pool *pool)
 brood_status brood_pool_close(brood_pool *pool)
 {
     BROOD_TRY(bri_pool_check(pool, "close a pool"));
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (pool->state == BRI_POOL_OPEN)
         pool->state = BRI_POOL_CLOSED;
     end_if_done(pool);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return BROOD_OK;
 }
 
 brood_status brood_pool_terminate(brood_pool *pool)
 {
     BROOD_TRY(bri_pool_check(pool, "terminate a pool"));
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     pool->state = BRI_POOL_TERMINATED;
     bri_pool_kill_workers(pool);
     bri_requests_fail(pool, BROOD_ECANCELLED);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return BROOD_OK;
 }
 
@@ -397,7 +398,7 @@ brood_status brood_pool_join(brood_pool *pool, brood_ms timeout)
     int64_t slice = 0;
     if (bri_collector_is_me(pool))
         return bri_fail(BROOD_ESTATE, "could not join a pool: a callback of it cannot wait for it");
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (pool->state == BRI_POOL_OPEN)
         status = bri_fail(BROOD_ESTATE, "could not join a pool: it is neither closed nor "
                                         "terminated");
@@ -412,7 +413,7 @@ brood_status brood_pool_join(brood_pool *pool, brood_ms timeout)
         if (status == BROOD_ETIMEDOUT && brp_clock_now() < deadline)
             status = BROOD_OK;
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 
@@ -423,7 +424,7 @@ brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t room, size_
         return bri_fail(BROOD_EINVALID, "could not list a pool's workers: where they go is NULL");
     bri_deadline when;
     size_t count = 0;
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (!pool->forks || !bri_collector_is_me(pool))
         bri_pool_attend(pool, &when);
     for (uint32_t i = 0; i < pool->n_seats_ever; i++)
@@ -432,7 +433,7 @@ brood_status brood_pool_pids(brood_pool *pool, int64_t *pids, size_t room, size_
                 pids[count] = pool->seats[i].pid;
             count++;
         }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     *n = count;
     return BROOD_OK;
 }

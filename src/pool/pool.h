@@ -91,7 +91,7 @@ typedef struct bri_job_list {
 /* The pool's thread and what it sees to. */
 typedef struct bri_collector {
     bri_thread *thread;  /* NULL: not yet */
-    bri_condition *wake; /* it sleeps here while a caller leads */
+    brp_condition *wake; /* it sleeps here while a caller leads */
     bool is_asleep;      /* there */
     bool ends;
     bri_request request;                   /* of all its tasks */
@@ -117,8 +117,8 @@ struct brood_pool {
     bri_shared *shared;
     bri_task_table *table;
     bri_arena *arena;
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     bri_leader leader;
     int n_followers;
     int n_callers; /* requests of callers, which lead before the collector does */

@@ -1,4 +1,5 @@
 /* pool/request.c - slots, inboxes and waiting: what all requests of a pool share. */
+#include "core/thread.h"
 #include "pool/job.h"
 
 #include <string.h>
@@ -142,9 +143,9 @@ static void hand_out(brood_pool *pool, uint32_t index)
 static void tell_of_ended(brood_pool *pool)
 {
     if (pool->n_followers > 0)
-        bri_condition_broadcast(pool->changed);
+        brp_condition_broadcast(pool->changed);
     if (pool->collector.is_asleep && pool->collector.request.first != 0)
-        bri_condition_signal(pool->collector.wake);
+        brp_condition_signal(pool->collector.wake);
 }
 
 void bri_pool_hand_out(brood_pool *pool)
@@ -194,7 +195,7 @@ static brood_status sleep_as_leader(brood_pool *pool, bri_leader who, int64_t *s
 {
     pool->leader = who;
     uint32_t announced = bri_tasks_announce_wait(pool->table, pool->n_followers > 0 ? 1 : wanted);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     if (who == BRI_LEADER_COLLECTOR)
         bri_gate_leave();
     bri_park_end end = BRI_PARK_WOKEN;
@@ -206,11 +207,11 @@ static brood_status sleep_as_leader(brood_pool *pool, bri_leader who, int64_t *s
     *slice = end == BRI_PARK_WOKEN ? 0 : parking.slice;
     if (who == BRI_LEADER_COLLECTOR)
         bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (pool->leader == who) /* else a caller has taken over */
         pool->leader = BRI_LEADER_NONE;
     if (pool->n_followers > 0) /* one of them leads next, if this thread has what it wanted */
-        bri_condition_broadcast(pool->changed);
+        brp_condition_broadcast(pool->changed);
     return end == BRI_PARK_TIMED_OUT ? BROOD_ETIMEDOUT : BROOD_OK;
 }
 
@@ -221,7 +222,7 @@ brood_status bri_pool_sleep(brood_pool *pool, int64_t *slice, uint32_t wanted,
         return sleep_as_leader(pool, BRI_LEADER_CALLER, slice,
                                pool->collector.request.n_slots > 0 ? 1 : wanted, deadline);
     pool->n_followers++;
-    brood_status status = bri_condition_wait(pool->changed, pool->mutex, deadline);
+    brood_status status = brp_condition_wait(pool->changed, pool->mutex, deadline);
     pool->n_followers--;
     return status;
 }
@@ -237,16 +238,16 @@ void bri_pool_sleep_as_collector(brood_pool *pool, int64_t *slice, uint32_t want
     bri_deadline soon = brp_clock_now() + LOOK_NS;
     pool->collector.is_asleep = true;
     bri_gate_leave();
-    (void)bri_condition_wait(pool->collector.wake, pool->mutex, deadline < soon ? deadline : soon);
-    bri_mutex_unlock(pool->mutex);
+    (void)brp_condition_wait(pool->collector.wake, pool->mutex, deadline < soon ? deadline : soon);
+    brp_mutex_unlock(pool->mutex);
     bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     pool->collector.is_asleep = false;
 }
 
 void bri_pool_wake(brood_pool *pool)
 {
-    bri_condition_broadcast(pool->changed);
+    brp_condition_broadcast(pool->changed);
     bri_collector_nudge(pool);
     bri_tasks_nudge(pool->table);
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "core/thread.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 brood_status bri_items_check(const brood_value *items, const char *what)
 {
@@ -49,7 +49,7 @@ brood_status bri_job_submit(bri_job *job, brood_function function, const char *w
     brood_pool *pool = job->pool;
     if (function == NULL)
         return bri_fail(BROOD_EINVALID, "could not %s: the function is NULL", what);
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     brood_status status = bri_pool_function(pool, function, &job->shape.function);
     if (status == BROOD_OK)
         status = bri_job_begin(job, what);
@@ -57,7 +57,7 @@ brood_status bri_job_submit(bri_job *job, brood_function function, const char *w
         bri_job_wait(job);
         bri_collector_nudge(pool);
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 
@@ -198,7 +198,7 @@ static brood_status keep_frame(bri_job *job, bri_payload *frame)
 static brood_status submit_call(bri_job *job, brood_function function, bri_payload *frame)
 {
     brood_pool *pool = job->pool;
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     brood_status status = bri_pool_function(pool, function, &job->shape.function);
     if (status == BROOD_OK)
         status = bri_job_begin(job, "apply");
@@ -213,7 +213,7 @@ static brood_status submit_call(bri_job *job, brood_function function, bri_paylo
             pool->stats.submitted--;
         }
     }
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 

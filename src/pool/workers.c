@@ -1,4 +1,5 @@
 /* pool/workers.c - starting, replacing and killing the worker processes. */
+#include "core/thread.h"
 #include "pool/job.h"
 
 #include <stdio.h>
@@ -87,14 +88,14 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
     atomic_store(&record->since, 0);
     atomic_store(&record->worker, seat->number);
     atomic_store(&record->leave, 0);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     if (by_collector) /* it waits for the other starts, which may wait for the gate */
         bri_gate_leave();
     brood_process *process = NULL;
     brood_status status = start_process(pool, seat, &process);
     if (by_collector)
         bri_gate_enter();
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     if (status != BROOD_OK) {
         if (pool->supervisor.n_working == 1) /* nobody is left to go on */
             snprintf(pool->broken, sizeof pool->broken, "no worker can be started: %.900s",
@@ -240,11 +241,11 @@ brood_status bri_pool_start_workers(brood_pool *pool)
     brood_status status = BROOD_OK;
     bri_deadline when;
     uint32_t seat;
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     while (status == BROOD_OK &&
            bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, &when))
         status = fill_seat(pool, seat, false);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 
@@ -267,7 +268,7 @@ brood_status brood_pool_resize(brood_pool *pool, int workers)
                         workers, (unsigned)pool->table->n_workers);
     if (pool->forks && bri_collector_is_me(pool))
         return bri_fail(BROOD_ESTATE, "could not resize a pool: a callback of it cannot fork");
-    bri_mutex_lock(pool->mutex);
+    brp_mutex_lock(pool->mutex);
     status = bri_pool_check_open(pool, "resize a pool");
     if (status == BROOD_OK) {
         pool->n_seats = (uint32_t)workers;
@@ -279,7 +280,7 @@ brood_status brood_pool_resize(brood_pool *pool, int workers)
     while (status == BROOD_OK &&
            bri_supervisor_next(&pool->supervisor, brp_clock_now(), &seat, &when))
         status = fill_seat(pool, seat, false);
-    bri_mutex_unlock(pool->mutex);
+    brp_mutex_unlock(pool->mutex);
     return status;
 }
 

@@ -15,6 +15,7 @@
 #include "core/parts.h"
 #include "core/registry.h"
 #include "core/runtime.h"
+#include "core/thread.h"
 #include "ipc/arena.h"
 #include "platform/child.h"
 #include "platform/clock.h"

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "core/log.h"
 #include "core/runtime.h"
+#include "core/thread.h"
 #include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
@@ -20,8 +21,8 @@ enum {
 };
 
 struct bri_children {
-    bri_mutex *lock;
-    bri_mutex *starts;
+    brp_mutex *lock;
+    brp_mutex *starts;
     atomic_bool used;       /* there has been a child, or the supervisor */
     brood_process *first;   /* running */
     brood_process *garbage; /* to be freed when the lock is given back */
@@ -33,7 +34,7 @@ struct bri_children {
     size_t n_supervised;
     brood_process *due;     /* ended before they were watched */
     brood_process *telling; /* whose `ended` runs now */
-    bri_condition *told;    /* `telling` has changed */
+    brp_condition *told;    /* `telling` has changed */
 };
 
 static struct bri_children *children(void)
@@ -43,14 +44,14 @@ static struct bri_children *children(void)
 
 void bri_children_lock(void)
 {
-    bri_mutex_lock(children()->lock);
+    brp_mutex_lock(children()->lock);
 }
 
 void bri_children_unlock(void)
 {
     brood_process *garbage = children()->garbage;
     children()->garbage = NULL;
-    bri_mutex_unlock(children()->lock);
+    brp_mutex_unlock(children()->lock);
     while (garbage != NULL) {
         brood_process *next = garbage->next;
         bri_process_free(garbage);
@@ -60,12 +61,12 @@ void bri_children_unlock(void)
 
 void bri_children_lock_starts(void)
 {
-    bri_mutex_lock(children()->starts);
+    brp_mutex_lock(children()->starts);
 }
 
 void bri_children_unlock_starts(void)
 {
-    bri_mutex_unlock(children()->starts);
+    brp_mutex_unlock(children()->starts);
 }
 
 static void drop(brood_process *process)
@@ -245,7 +246,7 @@ static void tell(brood_process *process)
     ended(context, process);
     bri_children_lock();
     children()->telling = NULL;
-    bri_condition_broadcast(children()->told);
+    brp_condition_broadcast(children()->told);
 }
 
 /* Unless it was unwatched and forgotten meanwhile, the process has ended. */
@@ -373,7 +374,7 @@ void bri_children_unwatch(brood_process *process)
     bri_children_lock();
     process->end_is_told = true;
     while (children()->telling == process && children()->supervisor_id != brp_thread_id())
-        bri_condition_wait(children()->told, children()->lock, BRI_NEVER);
+        brp_condition_wait(children()->told, children()->lock, BRI_NEVER);
     process->ended = NULL;
     process->end_is_told = false;
     bri_children_unlock();
@@ -485,17 +486,17 @@ brood_status bri_children_start(void)
     struct bri_children *all = bri_calloc(1, sizeof *all);
     if (all == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&all->lock);
+    brood_status status = brp_mutex_create(&all->lock);
     if (status == BROOD_OK)
-        status = bri_mutex_create(&all->starts);
+        status = brp_mutex_create(&all->starts);
     if (status == BROOD_OK)
-        status = bri_condition_create(&all->told);
+        status = brp_condition_create(&all->told);
     if (status == BROOD_OK)
         status = bri_runtime_hook(&hooks);
     if (status != BROOD_OK) {
-        bri_mutex_destroy(all->lock);
-        bri_mutex_destroy(all->starts);
-        bri_condition_destroy(all->told);
+        brp_mutex_destroy(all->lock);
+        brp_mutex_destroy(all->starts);
+        brp_condition_destroy(all->told);
         bri_free(all);
         return status;
     }

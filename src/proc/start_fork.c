@@ -1,5 +1,6 @@
 /* proc/start_fork.c - the child is a copy of this process. POSIX; elsewhere brp_fork says no.
  * Python: popen_fork.py. */
+#include "core/thread.h"
 #include "proc/start.h"
 
 #include <stdio.h>

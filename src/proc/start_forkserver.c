@@ -1,5 +1,6 @@
 /* proc/start_forkserver.c - a server forks the child on demand: this process's side. The server is
  * in forkserver.c. POSIX. Python: popen_forkserver.py. */
+#include "core/thread.h"
 #include "proc/start.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@
 enum { DYING_MS = 1000 };
 
 struct bri_forkserver {
-    bri_mutex *lock;        /* for the members below; taken before all other locks */
+    brp_mutex *lock;        /* for the members below; taken before all other locks */
     brood_process *process; /* NULL: not started */
     brp_handle stream;      /* to it: not in the process object, whose end closes it at any time */
     uint32_t number;        /* of the last one that was started: 1, 2, ... */
@@ -143,7 +144,7 @@ static void free_state(struct bri_forkserver *state)
 {
     if (state->scratch != NULL)
         apr_pool_destroy(state->scratch);
-    bri_mutex_destroy(state->lock);
+    brp_mutex_destroy(state->lock);
     bri_free(state);
 }
 
@@ -157,18 +158,18 @@ static brood_status make_state(struct bri_forkserver **state)
     made->stream = BRP_NO_HANDLE;
     brood_status status = bri_apr_start();
     if (status == BROOD_OK)
-        status = bri_mutex_create(&made->lock);
+        status = brp_mutex_create(&made->lock);
     if (status == BROOD_OK && apr_pool_create(&made->scratch, NULL) != APR_SUCCESS)
         status = bri_fail(BROOD_ENOMEM, "could not make a memory pool");
     if (status != BROOD_OK) {
         free_state(made);
         return status;
     }
-    bri_mutex_lock(bri_the_runtime.lock);
+    brp_mutex_lock(bri_the_runtime.lock);
     if (bri_the_runtime.forkserver == NULL)
         bri_the_runtime.forkserver = made;
     struct bri_forkserver *there = bri_the_runtime.forkserver;
-    bri_mutex_unlock(bri_the_runtime.lock);
+    brp_mutex_unlock(bri_the_runtime.lock);
     if (there != made)
         free_state(made);
     *state = there;
@@ -241,7 +242,7 @@ static brood_status prepare(bri_launch *launch)
     struct bri_forkserver *state = bri_the_runtime.forkserver;
     if (state == NULL)
         BROOD_TRY(make_state(&state));
-    bri_mutex_lock(state->lock);
+    brp_mutex_lock(state->lock);
     brood_status status = BROOD_OK;
     if (state->process != NULL && is_gone(state)) {
         (void)brood_process_kill(state->process);
@@ -254,7 +255,7 @@ static brood_status prepare(bri_launch *launch)
         status = start_server_here(state);
     if (status == BROOD_OK)
         status = find_directory(state, &launch->directory);
-    bri_mutex_unlock(state->lock);
+    brp_mutex_unlock(state->lock);
     return status;
 }
 
@@ -264,7 +265,7 @@ static brood_status set_preload(brood_value function, brood_value arguments)
     struct bri_forkserver *state = bri_the_runtime.forkserver;
     bri_context *context = bri_context_get();
     if (state != NULL)
-        bri_mutex_lock(state->lock);
+        brp_mutex_lock(state->lock);
     bool runs = state != NULL && state->process != NULL;
     brood_value former[2] = {function, arguments};
     if (!runs) {
@@ -274,7 +275,7 @@ static brood_status set_preload(brood_value function, brood_value arguments)
         context->preload_arguments = arguments;
     }
     if (state != NULL)
-        bri_mutex_unlock(state->lock);
+        brp_mutex_unlock(state->lock);
     brood_value_clear(&former[0]);
     brood_value_clear(&former[1]);
     return runs ? bri_fail(BROOD_ESTATE,

@@ -21,7 +21,7 @@ struct brood_shared_memory {
 
 /* What this process has open. */
 struct bri_memories {
-    bri_mutex *lock;
+    brp_mutex *lock;
     brood_shared_memory *first;
 };
 
@@ -33,9 +33,9 @@ static struct bri_memories *memories(void)
 static brood_status retain_memory(void *object)
 {
     brood_shared_memory *memory = object;
-    bri_mutex_lock(memories()->lock);
+    brp_mutex_lock(memories()->lock);
     memory->uses++;
-    bri_mutex_unlock(memories()->lock);
+    brp_mutex_unlock(memories()->lock);
     return BROOD_OK;
 }
 
@@ -87,10 +87,10 @@ static brood_status new_memory(brood_shared_memory **memory)
 
 static void link_memory(brood_shared_memory *memory)
 {
-    bri_mutex_lock(memories()->lock);
+    brp_mutex_lock(memories()->lock);
     memory->next = memories()->first;
     memories()->first = memory;
-    bri_mutex_unlock(memories()->lock);
+    brp_mutex_unlock(memories()->lock);
 }
 
 /* A random name that nobody has. */
@@ -187,9 +187,9 @@ void brood_shared_memory_close(brood_shared_memory *memory)
 {
     if (memory == NULL)
         return;
-    bri_mutex_lock(memories()->lock);
+    brp_mutex_lock(memories()->lock);
     bool is_last = end_use(memory);
-    bri_mutex_unlock(memories()->lock);
+    brp_mutex_unlock(memories()->lock);
     if (!is_last)
         return;
     brp_named_close(&memory->named);
@@ -220,10 +220,10 @@ static void take_over(void)
 /* What was left open; its data may still be in use by others at exit. */
 static void leave_names(void)
 {
-    bri_mutex_lock(memories()->lock);
+    brp_mutex_lock(memories()->lock);
     for (brood_shared_memory *memory = memories()->first; memory != NULL; memory = memory->next)
         brp_named_leave(&memory->named);
-    bri_mutex_unlock(memories()->lock);
+    brp_mutex_unlock(memories()->lock);
 }
 
 brood_status bri_shared_memory_start(void)
@@ -237,11 +237,11 @@ brood_status bri_shared_memory_start(void)
     struct bri_memories *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;
-    brood_status status = bri_mutex_create(&made->lock);
+    brood_status status = brp_mutex_create(&made->lock);
     if (status == BROOD_OK)
         status = bri_runtime_hook(&hooks);
     if (status != BROOD_OK) {
-        bri_mutex_destroy(made->lock);
+        brp_mutex_destroy(made->lock);
         bri_free(made);
         return status;
     }

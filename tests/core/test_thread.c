@@ -8,8 +8,8 @@
 
 /* A helper that goes through the gate as long as it is told to. */
 static struct {
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     bool stop;
     int passages; /* under the mutex */
     atomic_int inside;
@@ -21,11 +21,11 @@ static void pass_the_gate(void *context)
     for (bool stop = false; !stop;) {
         bri_gate_enter();
         atomic_fetch_add(&work.inside, 1);
-        bri_mutex_lock(work.mutex);
+        brp_mutex_lock(work.mutex);
         work.passages++;
-        bri_condition_broadcast(work.changed);
+        brp_condition_broadcast(work.changed);
         stop = work.stop;
-        bri_mutex_unlock(work.mutex);
+        brp_mutex_unlock(work.mutex);
         atomic_fetch_sub(&work.inside, 1);
         bri_gate_leave();
     }
@@ -34,18 +34,18 @@ static void pass_the_gate(void *context)
 static void await_passages(int n)
 {
     bri_deadline deadline = bri_deadline_after(brp_clock_now(), 20000);
-    bri_mutex_lock(work.mutex);
+    brp_mutex_lock(work.mutex);
     while (work.passages < n)
-        bt_ok(bri_condition_wait(work.changed, work.mutex, deadline));
-    bri_mutex_unlock(work.mutex);
+        bt_ok(brp_condition_wait(work.changed, work.mutex, deadline));
+    brp_mutex_unlock(work.mutex);
 }
 
 static void test_a_closed_gate_lets_no_helper_in(void **state)
 {
     (void)state;
     bri_thread *threads[3];
-    bt_ok(bri_mutex_create(&work.mutex));
-    bt_ok(bri_condition_create(&work.changed));
+    bt_ok(brp_mutex_create(&work.mutex));
+    bt_ok(brp_condition_create(&work.changed));
     work.stop = false;
     work.passages = 0;
     int before = bri_thread_count();
@@ -57,25 +57,25 @@ static void test_a_closed_gate_lets_no_helper_in(void **state)
         bri_gate_close();
         bri_threads_lock();
         int inside = atomic_load(&work.inside);
-        bri_mutex_lock(work.mutex); /* nobody holds it: they are all outside */
+        brp_mutex_lock(work.mutex); /* nobody holds it: they are all outside */
         int then = work.passages;
-        bri_mutex_unlock(work.mutex);
+        brp_mutex_unlock(work.mutex);
         bri_threads_unlock();
-        bri_mutex_lock(work.mutex);
+        brp_mutex_lock(work.mutex);
         int now = work.passages;
-        bri_mutex_unlock(work.mutex);
+        brp_mutex_unlock(work.mutex);
         bri_gate_open();
         assert_int_equal(inside, 0);
         assert_int_equal(now, then);
     }
-    bri_mutex_lock(work.mutex);
+    brp_mutex_lock(work.mutex);
     work.stop = true;
-    bri_mutex_unlock(work.mutex);
+    brp_mutex_unlock(work.mutex);
     for (int i = 0; i < 3; i++)
         bri_thread_join(threads[i]);
     assert_int_equal(bri_thread_count(), before);
-    bri_condition_destroy(work.changed);
-    bri_mutex_destroy(work.mutex);
+    brp_condition_destroy(work.changed);
+    brp_mutex_destroy(work.mutex);
 }
 
 static void do_nothing(void *context)
@@ -99,43 +99,43 @@ static void test_threads_run_and_leave_nothing(void **state)
 static void test_a_condition_times_out(void **state)
 {
     (void)state;
-    bri_mutex *mutex;
-    bri_condition *condition;
-    bt_ok(bri_mutex_create(&mutex));
-    bt_ok(bri_condition_create(&condition));
-    bri_mutex_lock(mutex);
+    brp_mutex *mutex;
+    brp_condition *condition;
+    bt_ok(brp_mutex_create(&mutex));
+    bt_ok(brp_condition_create(&condition));
+    brp_mutex_lock(mutex);
     int64_t begin = brp_clock_now();
     bri_deadline deadline = bri_deadline_after(begin, 50);
     brood_status status;
-    while ((status = bri_condition_wait(condition, mutex, deadline)) == BROOD_OK)
+    while ((status = brp_condition_wait(condition, mutex, deadline)) == BROOD_OK)
         ;
     assert_int_equal(status, BROOD_ETIMEDOUT);
     assert_true(brp_clock_now() - begin >= 50000000);
-    bt_fails(bri_condition_wait(condition, mutex, 0), BROOD_ETIMEDOUT);
-    bri_mutex_unlock(mutex);
-    bri_condition_destroy(condition);
-    bri_mutex_destroy(mutex);
+    bt_fails(brp_condition_wait(condition, mutex, 0), BROOD_ETIMEDOUT);
+    brp_mutex_unlock(mutex);
+    brp_condition_destroy(condition);
+    brp_mutex_destroy(mutex);
 }
 
 /* What a fork does to them, whoever had them before. */
 static void test_locks_can_be_made_as_new(void **state)
 {
     (void)state;
-    bri_mutex *mutex;
-    bri_condition *condition;
-    bt_ok(bri_mutex_create(&mutex));
-    bt_ok(bri_condition_create(&condition));
-    bri_mutex_lock(mutex);
+    brp_mutex *mutex;
+    brp_condition *condition;
+    bt_ok(brp_mutex_create(&mutex));
+    bt_ok(brp_condition_create(&condition));
+    brp_mutex_lock(mutex);
     mutex = brp_mutex_renew(mutex);
     brp_condition_reset(condition);
-    bri_mutex_lock(mutex);
-    bt_fails(bri_condition_wait(condition, mutex, bri_deadline_after(brp_clock_now(), 1)),
+    brp_mutex_lock(mutex);
+    bt_fails(brp_condition_wait(condition, mutex, bri_deadline_after(brp_clock_now(), 1)),
              BROOD_ETIMEDOUT);
-    bri_mutex_unlock(mutex);
-    bri_condition_destroy(condition);
-    bri_mutex_destroy(mutex);
-    bri_condition_destroy(NULL);
-    bri_mutex_destroy(NULL);
+    brp_mutex_unlock(mutex);
+    brp_condition_destroy(condition);
+    brp_mutex_destroy(mutex);
+    brp_condition_destroy(NULL);
+    brp_mutex_destroy(NULL);
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* Listeners and clients: addresses, keys, silent, slow and lying clients, hand-over to children. */
+#include "core/thread.h"
 #include "listener_rig.h"
 
 #include "base/memory.h"

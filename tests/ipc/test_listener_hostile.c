@@ -1,4 +1,5 @@
 /* Listeners whose clients are silent, slow or lie, or that run out of memory. */
+#include "core/thread.h"
 #include "listener_rig.h"
 
 #include "base/memory.h"

@@ -2,6 +2,7 @@
 #include <brood/listener.h>
 #include <brood/proxy.h>
 
+#include "core/thread.h"
 #include "support.h"
 
 #include "data/opaque.h"

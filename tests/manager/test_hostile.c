@@ -1,6 +1,7 @@
 /* Peers that mean no good, or die: the server goes on and serves the others. */
 #include <brood/proxy.h>
 
+#include "core/thread.h"
 #include "support.h"
 
 #include "ipc/connection.h"

@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* Managers with a server in a child, and proxies in other processes. */
+#include "core/thread.h"
 #include "support.h"
 
 static brood_status append_to(brood_call *call)

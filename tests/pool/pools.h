@@ -50,6 +50,21 @@ static inline brood_status square(brood_call *call)
     return brood_call_return(call, brood_int(n * n));
 }
 
+/* (a, b=10) */
+static inline brood_status subtract(brood_call *call)
+{
+    const brood_value *args = brood_call_arguments(call), *keywords = brood_call_keywords(call);
+    int64_t a = 0, b = 10;
+    if (brood_value_length(args) > 0)
+        BROOD_TRY(brood_get_int(brood_item(args, 0), &a));
+    if (brood_value_length(args) > 1)
+        BROOD_TRY(brood_get_int(brood_item(args, 1), &b));
+    const brood_value *named = brood_dict_get_str(keywords, "b");
+    if (named != NULL)
+        BROOD_TRY(brood_get_int(named, &b));
+    return brood_call_return(call, brood_int(a - b));
+}
+
 /* (n): fails at the first n attempts, then gives the attempt. */
 static inline brood_status fail_at_first(brood_call *call)
 {

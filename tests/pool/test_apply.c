@@ -2,21 +2,6 @@
 /* Calls, waited for and not, and their futures. */
 #include "pools.h"
 
-/* (a, b=10) */
-static brood_status subtract(brood_call *call)
-{
-    const brood_value *args = brood_call_arguments(call), *keywords = brood_call_keywords(call);
-    int64_t a = 0, b = 10;
-    if (brood_value_length(args) > 0)
-        BROOD_TRY(brood_get_int(brood_item(args, 0), &a));
-    if (brood_value_length(args) > 1)
-        BROOD_TRY(brood_get_int(brood_item(args, 1), &b));
-    const brood_value *named = brood_dict_get_str(keywords, "b");
-    if (named != NULL)
-        BROOD_TRY(brood_get_int(named, &b));
-    return brood_call_return(call, brood_int(a - b));
-}
-
 /* ---- apply ---- */
 
 static void test_apply_gives_the_result(void **state)

@@ -4,21 +4,6 @@
 
 #include <stdatomic.h>
 
-/* (a, b=10) */
-static brood_status subtract(brood_call *call)
-{
-    const brood_value *args = brood_call_arguments(call), *keywords = brood_call_keywords(call);
-    int64_t a = 0, b = 10;
-    if (brood_value_length(args) > 0)
-        BROOD_TRY(brood_get_int(brood_item(args, 0), &a));
-    if (brood_value_length(args) > 1)
-        BROOD_TRY(brood_get_int(brood_item(args, 1), &b));
-    const brood_value *named = brood_dict_get_str(keywords, "b");
-    if (named != NULL)
-        BROOD_TRY(brood_get_int(named, &b));
-    return brood_call_return(call, brood_int(a - b));
-}
-
 /* ---- callbacks ---- */
 
 typedef struct told {

@@ -2,8 +2,8 @@
 /* brood-test: start-methods */
 #include "harness.h"
 
-#include "core/thread.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 #include "proc/children.h"
 
 static brood_status do_nothing(brood_call *call)
@@ -22,8 +22,8 @@ static brood_status sleep_for_ever(brood_call *call)
 
 /* What the callbacks were told. */
 static struct {
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     int ends;
     int codes;
     brood_process *last;
@@ -32,16 +32,16 @@ static struct {
 static int open_told(void **state)
 {
     bt_ledger_open(state);
-    bt_ok(bri_mutex_create(&told.mutex));
-    bt_ok(bri_condition_create(&told.changed));
+    bt_ok(brp_mutex_create(&told.mutex));
+    bt_ok(brp_condition_create(&told.changed));
     told.ends = told.codes = 0;
     return 0;
 }
 
 static int close_told(void **state)
 {
-    bri_condition_destroy(told.changed);
-    bri_mutex_destroy(told.mutex);
+    brp_condition_destroy(told.changed);
+    brp_mutex_destroy(told.mutex);
     return bt_ledger_close(state);
 }
 
@@ -53,22 +53,22 @@ static void note_end(void *context, brood_process *process)
     assert_ptr_equal(context, &told);
     if (brood_process_exitcode(process, &code) != BROOD_OK)
         code = 1000000;
-    bri_mutex_lock(told.mutex);
+    brp_mutex_lock(told.mutex);
     told.ends++;
     told.codes += code;
     told.last = process;
-    bri_condition_broadcast(told.changed);
-    bri_mutex_unlock(told.mutex);
+    brp_condition_broadcast(told.changed);
+    brp_mutex_unlock(told.mutex);
 }
 
 static void await_ends(int n)
 {
     bri_deadline deadline = bri_deadline_after(brp_clock_now(), 20000);
-    bri_mutex_lock(told.mutex);
-    while (told.ends < n && bri_condition_wait(told.changed, told.mutex, deadline) == BROOD_OK)
+    brp_mutex_lock(told.mutex);
+    while (told.ends < n && brp_condition_wait(told.changed, told.mutex, deadline) == BROOD_OK)
         ;
     int ends = told.ends;
-    bri_mutex_unlock(told.mutex);
+    brp_mutex_unlock(told.mutex);
     assert_int_equal(ends, n);
 }
 

@@ -7,8 +7,8 @@
 #include <apr_thread_proc.h>
 
 #include "base/memory.h"
-#include "core/thread.h"
 #include "platform/handle.h"
+#include "platform/lock.h"
 #include "proc/block.h"
 
 #ifndef _WIN32
@@ -310,8 +310,8 @@ static void test_a_process_starts_once(void **state)
 }
 
 static struct {
-    bri_mutex *mutex;
-    bri_condition *changed;
+    brp_mutex *mutex;
+    brp_condition *changed;
     bool stop;
 } gate;
 
@@ -319,10 +319,10 @@ static void *APR_THREAD_FUNC wait_for_stop(apr_thread_t *thread, void *context)
 {
     (void)thread;
     (void)context;
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     while (!gate.stop)
-        bri_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
-    bri_mutex_unlock(gate.mutex);
+        brp_condition_wait(gate.changed, gate.mutex, BRI_NEVER);
+    brp_mutex_unlock(gate.mutex);
     return NULL;
 }
 
@@ -336,8 +336,8 @@ static void test_fork_with_other_threads_is_refused(void **state)
         bt_skip("this system has no fork");
     brood_process_options options = {.method = BROOD_START_FORK};
     brood_process *process = make(do_nothing, &options);
-    bt_ok(bri_mutex_create(&gate.mutex));
-    bt_ok(bri_condition_create(&gate.changed));
+    bt_ok(brp_mutex_create(&gate.mutex));
+    bt_ok(brp_condition_create(&gate.changed));
     gate.stop = false;
     assert_int_equal(apr_initialize(), APR_SUCCESS);
     assert_int_equal(apr_pool_create(&pool, NULL), APR_SUCCESS);
@@ -348,14 +348,14 @@ static void test_fork_with_other_threads_is_refused(void **state)
     brood_allow_fork_with_threads(true);
     brood_status allowed = brood_process_start(process);
     brood_allow_fork_with_threads(false);
-    bri_mutex_lock(gate.mutex);
+    brp_mutex_lock(gate.mutex);
     gate.stop = true;
-    bri_condition_broadcast(gate.changed);
-    bri_mutex_unlock(gate.mutex);
+    brp_condition_broadcast(gate.changed);
+    brp_mutex_unlock(gate.mutex);
     apr_thread_join(&result, thread);
     apr_pool_destroy(pool);
-    bri_condition_destroy(gate.changed);
-    bri_mutex_destroy(gate.mutex);
+    brp_condition_destroy(gate.changed);
+    brp_mutex_destroy(gate.mutex);
     assert_int_equal(refused, BROOD_ESTATE);
     assert_non_null(strstr(message, "fork would copy this process with 1 other thread running "
                                     "(brood_allow_fork_with_threads)"));

@@ -6,6 +6,7 @@
 #endif
 
 #include "core/runtime.h"
+#include "core/thread.h"
 #include "platform/child.h"
 #include "proc/children.h"
 
@@ -89,7 +90,7 @@ static void test_children_have_what_was_preloaded(void **state)
 static brood_process *find_server(void)
 {
     struct server_view {
-        bri_mutex *lock;
+        brp_mutex *lock;
         brood_process *process;
     } *view = (struct server_view *)bri_the_runtime.forkserver;
     return view->process;

@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* The barrier: rounds, breaking, and parties that die at any point. */
+#include "core/thread.h"
 #include "support.h"
 
 #include <stdatomic.h>

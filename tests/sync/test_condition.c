@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* The condition: every notification comes to use, whoever dies. */
+#include "core/thread.h"
 #include "support.h"
 
 #include <stdatomic.h>

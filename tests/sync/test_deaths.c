@@ -1,6 +1,7 @@
 /* brood-test: start-methods */
 /* Kills at steps that it takes more than one process, or many threads, to come to: heirs and
  * sweepers that die too, tables that grow, objects that end. */
+#include "core/thread.h"
 #include "support.h"
 
 #include "../ipc/pretend.h"

@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* The event: waits between threads and processes, and setters and waiters that are killed. */
+#include "core/thread.h"
 #include "support.h"
 
 static void test_set_and_clear(void **state)

@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* The recursive lock: threads, processes, deaths at any point. */
+#include "core/thread.h"
 #include "support.h"
 
 static void test_the_holder_may_acquire_again(void **state)

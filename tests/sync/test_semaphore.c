@@ -1,5 +1,6 @@
 /* brood-test: start-methods */
 /* Semaphores: units, bounds, time-outs, and what comes back when a process dies at any point. */
+#include "core/thread.h"
 #include "support.h"
 
 #include <stdatomic.h>
