@@ -176,4 +176,20 @@ static inline char *pt_report(pt_process *process)
     return text;
 }
 
+/* Takes the next text of a report of tell_text; NULL at its end. */
+static inline char *pt_next_text(char **at)
+{
+    char *text = *at;
+    if (*text == '\0')
+        return NULL;
+    char digits[11];
+    memcpy(digits, text, 10);
+    digits[10] = '\0';
+    size_t length = strtoul(digits, NULL, 10);
+    memmove(text, text + 10, length);
+    *at = text + 10 + length;
+    text[length] = '\0';
+    return text;
+}
+
 #endif /* PT_EXPECT_H */

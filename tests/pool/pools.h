@@ -43,6 +43,21 @@ static inline brood_value numbers(int64_t n)
     return list;
 }
 
+/* Those of numbers(n). */
+static inline void expect_squares(const brood_value *results, int64_t n)
+{
+    assert_int_equal(brood_value_kind(results), BROOD_LIST);
+    assert_int_equal(brood_value_length(results), n);
+    for (int64_t i = 0; i < n; i++)
+        assert_int_equal(int_of(brood_item(results, (size_t)i)), i * i);
+}
+
+static inline void take_squares(brood_value *results, int64_t n)
+{
+    expect_squares(results, n);
+    brood_value_clear(results);
+}
+
 static inline brood_status square(brood_call *call)
 {
     int64_t n;

@@ -108,13 +108,6 @@ static void test_done_callbacks_are_called_once_each(void **state)
 
 /* ---- map_async, starmap ---- */
 
-static void expect_squares(const brood_value *results, int64_t n)
-{
-    assert_int_equal(brood_value_length(results), n);
-    for (int64_t i = 0; i < n; i++)
-        assert_int_equal(int_of(brood_item(results, (size_t)i)), i * i);
-}
-
 static void test_map_async_keeps_the_order(void **state)
 {
     (void)state;
