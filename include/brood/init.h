@@ -6,6 +6,7 @@
 #define BROOD_INIT_H
 
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include <brood/function.h>
 #include <brood/time.h>
@@ -38,6 +39,18 @@ BROOD_BEGIN_DECLS
  * Python:  multiprocessing.freeze_support(), but needed on every system.
  */
 BROOD_API brood_status brood_init(int *argc, char ***argv);
+
+/*
+ * brood_init, and what it is as a macro: `at_exit` is the program's own atexit(), by which it
+ * arranges for the end of the process. On Windows each DLL has an atexit() of its own, which runs
+ * when the process's other threads have been ended already, too late to join anybody. So with the
+ * function itself (called through a pointer, or from another language) and the library as a DLL, or
+ * with the atexit() of a plug-in, the children that are left there end with the process. Everything
+ * else is as for brood_init.
+ */
+BROOD_API brood_status brood_init_with_exit(int *argc, char ***argv,
+                                            int (*at_exit)(void (*)(void)));
+#define brood_init(argc, argv) brood_init_with_exit(argc, argv, atexit)
 
 /*
  * How children come to be.

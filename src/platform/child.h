@@ -71,6 +71,12 @@ void brp_input_from_nothing(void);
  * through a pidfd where there is one. */
 brood_status brp_child_adopt(brp_child *child, int64_t pid);
 
+/* Has `handler` run when this process ends by exit() or a return from main, with all its threads
+ * alive. `at_exit` is the atexit() of the program. Windows runs handlers of a DLL when it is
+ * unloaded or after all other threads have been ended: with the atexit() of one nothing is
+ * arranged, the code stays loaded, and the children end with the process. */
+brood_status brp_at_exit(int (*at_exit)(void (*)(void)), void (*handler)(void));
+
 /* Ends this process at once, without atexit handlers and without flushing stdio. */
 void brp_exit_now(int code);
 

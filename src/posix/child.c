@@ -204,6 +204,13 @@ brood_status brp_child_adopt(brp_child *child, int64_t pid)
  * to do so, pays ten page faults for the search. */
 static void (*volatile end_process)(int code) = _exit;
 
+brood_status brp_at_exit(int (*at_exit)(void (*)(void)), void (*handler)(void))
+{
+    if (at_exit(handler) != 0)
+        return bri_fail(BROOD_ENOMEM, "could not arrange for the exit: atexit() refused");
+    return BROOD_OK;
+}
+
 void brp_exit_now(int code)
 {
     brp_valgrind_before_end();

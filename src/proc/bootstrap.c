@@ -329,7 +329,7 @@ static brood_status start_parts(void)
     return BROOD_OK;
 }
 
-brood_status brood_init(int *argc, char ***argv)
+brood_status brood_init_with_exit(int *argc, char ***argv, int (*at_exit)(void (*)(void)))
 {
     if (bri_the_runtime.initialised)
         return BROOD_OK;
@@ -338,8 +338,7 @@ brood_status brood_init(int *argc, char ***argv)
         argv0 = (*argv)[0];
     BROOD_TRY(bri_runtime_start());
     BROOD_TRY(start_parts());
-    if (atexit(bri_runtime_before_exit) != 0)
-        return bri_fail(BROOD_ENOMEM, "could not make brood ready: atexit() refused");
+    BROOD_TRY(brp_at_exit(at_exit, bri_runtime_before_exit));
     char *marker = NULL;
     brood_status status = brp_marker_take(BRI_MARKER, &marker);
     if (status == BROOD_OK && marker != NULL)
@@ -348,4 +347,10 @@ brood_status brood_init(int *argc, char ***argv)
         bri_the_runtime.initialised = status == BROOD_OK;
     bri_free(marker);
     return status;
+}
+
+/* Not the macro. */
+brood_status(brood_init)(int *argc, char ***argv)
+{
+    return brood_init_with_exit(argc, argv, atexit);
 }

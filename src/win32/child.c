@@ -181,6 +181,24 @@ brood_status brp_child_adopt(brp_child *child, int64_t pid)
     return BROOD_OK;
 }
 
+/* In a DLL the C library's atexit() adds to a list of that DLL, which runs from its DllMain, under
+ * the loader's lock. At exit the other threads are gone by then, perhaps with locks ("DllMain entry
+ * point": the process ends by ExitProcess); at FreeLibrary they live and cannot end, because a
+ * thread's end needs the loader's lock. Neither is a place to join anything. */
+brood_status brp_at_exit(int (*at_exit)(void (*)(void)), void (*handler)(void))
+{
+    const DWORD flags =
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    HMODULE owner, own;
+    if (!GetModuleHandleExW(flags, (LPCWSTR)(uintptr_t)at_exit, &owner) ||
+        !GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                            (LPCWSTR)(uintptr_t)handler, &own))
+        return brp_fail(bri_w32_error(), "could not arrange for the exit");
+    if (owner == GetModuleHandleW(NULL) && at_exit(handler) != 0)
+        return bri_fail(BROOD_ENOMEM, "could not arrange for the exit: atexit() refused");
+    return BROOD_OK;
+}
+
 /* Not ExitProcess: that runs the DLLs' clean-up, which may wait for a lock that an ended thread
  * held. */
 static void end_self(uint32_t code)
