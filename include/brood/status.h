@@ -82,6 +82,18 @@ BROOD_API const char *brood_status_name(brood_status status);
  * that is none. Threads: safe. */
 BROOD_API const char *brood_status_text(brood_status status);
 
+/*
+ * What to tell people of a status that a call has just given to this thread: the message of the
+ * last error if it is of that status, else the status's text. Use it where an outcome without a
+ * message (BROOD_ETIMEDOUT, BROOD_EEOF) may be among those that are told.
+ *
+ * Errors:  none.
+ * Blocks:  no.
+ * Threads: safe. The string is valid as long as that of brood_last_error.
+ * Python:  str() of the exception.
+ */
+BROOD_API const char *brood_status_message(brood_status status);
+
 /* Returns the status of a failed call to the caller. For functions that return brood_status. */
 #define BROOD_TRY(call)                   \
     do {                                  \
@@ -90,16 +102,16 @@ BROOD_API const char *brood_status_text(brood_status status);
             return brood_try_;            \
     } while (0)
 
-/* For main() and examples: on failure prints the last error's message to stderr and exits with 1.
- * Needs <stdio.h> and <stdlib.h>. */
-#define BROOD_CHECK(call)                                                          \
-    do {                                                                           \
-        brood_status brood_check_ = (call);                                        \
-        if (brood_check_ != BROOD_OK) {                                            \
-            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__,                 \
-                    brood_status_name(brood_check_), brood_last_error()->message); \
-            exit(1);                                                               \
-        }                                                                          \
+/* For main() and examples: on failure prints what brood_status_message says to stderr and exits
+ * with 1. Needs <stdio.h> and <stdlib.h>. */
+#define BROOD_CHECK(call)                                                                 \
+    do {                                                                                  \
+        brood_status brood_check_ = (call);                                               \
+        if (brood_check_ != BROOD_OK) {                                                   \
+            fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__,                        \
+                    brood_status_name(brood_check_), brood_status_message(brood_check_)); \
+            exit(1);                                                                      \
+        }                                                                                 \
     } while (0)
 
 BROOD_END_DECLS

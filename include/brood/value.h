@@ -10,6 +10,11 @@
  * that owns it, also when that is moved; a `const brood_value *` into a container lives until the
  * container is changed or cleared.
  *
+ * What is only read may be NULL, and is then as an invalid value. So what a lookup has given
+ * (brood_item, brood_dict_get) can be passed on unchecked, and fails there with BROOD_EINVALID:
+ *
+ *     BROOD_TRY(brood_get_int(brood_item(brood_dict_get_str(&reply, "sizes"), 3), &size));
+ *
  * What holds for every function here unless it says otherwise:
  * Errors:  outputs are untouched on failure; BROOD_ENOMEM is possible wherever something is made.
  * Blocks:  no.

@@ -1,6 +1,7 @@
 /* base/error.c - the thread's last error and the status tables. */
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,12 @@ const brood_error *brood_last_error(void)
 {
     last.view.message = last.message;
     return &last.view;
+}
+
+const char *brood_status_message(brood_status status)
+{
+    bool described = last.view.status == status && last.message[0] != '\0';
+    return described ? last.message : brood_status_text(status);
 }
 
 /* Ends a message that did not fit with "...", without cutting a UTF-8 sequence in two. */

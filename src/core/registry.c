@@ -101,7 +101,8 @@ brood_status bri_function_named(const char *name, brood_function *function)
     brp_mutex_unlock(bri_the_runtime.lock);
     if (found == NULL)
         return bri_fail(BROOD_ENOTFOUND,
-                        "could not find the function \"%s\": no brood_register in this program",
+                        "could not find the function \"%s\": it was not registered in this process "
+                        "before brood_init()",
                         name);
     return BROOD_OK;
 }

@@ -15,8 +15,8 @@
 /* As brood_register, for the library's own functions, whose names begin with "brood.". */
 brood_status bri_function_register(const char *name, brood_function function);
 
-/* The function of that name. BROOD_ENOTFOUND: could not find the function "x": no brood_register in
- * this program. */
+/* The function of that name. BROOD_ENOTFOUND: could not find the function "x": it was not
+ * registered in this process before brood_init(). */
 brood_status bri_function_named(const char *name, brood_function *function);
 
 /* The reference to a function: by name where it has one, else by place. BROOD_ENOTFOUND when it is

@@ -113,6 +113,7 @@ static brood_status check_index(const char *what, const brood_value *sequence, s
 
 const brood_value *brood_item(const brood_value *sequence, size_t index)
 {
+    sequence = bri_given(sequence);
     if (!bri_is_array(sequence) || index >= bri_array_count(sequence))
         return NULL;
     return &bri_array_of(sequence)->items[index];
@@ -232,6 +233,7 @@ brood_status brood_list_extend(brood_value *list, brood_value items)
 
 brood_status brood_slice(const brood_value *sequence, size_t start, size_t stop, brood_value *slice)
 {
+    sequence = bri_given(sequence);
     if (!bri_is_array(sequence))
         return bri_fail_kind("slice a list or tuple", sequence);
     size_t count = bri_array_count(sequence);
@@ -254,6 +256,8 @@ brood_status brood_slice(const brood_value *sequence, size_t start, size_t stop,
 
 size_t brood_index_of(const brood_value *sequence, const brood_value *item)
 {
+    sequence = bri_given(sequence);
+    item = bri_given(item);
     if (bri_is_array(sequence))
         for (size_t i = 0; i < bri_array_count(sequence); i++)
             if (brood_value_equal(&bri_array_of(sequence)->items[i], item))

@@ -55,6 +55,7 @@ brood_value brood_int_text(const char *text)
 
 brood_status brood_get_bigint(const brood_value *value, void *little_endian, size_t size)
 {
+    value = bri_given(value);
     unsigned char sign;
     if (value->kind == BROOD_BIGINT) {
         const bri_text *text = bri_text_of(value);
@@ -81,6 +82,7 @@ brood_status brood_get_bigint(const brood_value *value, void *little_endian, siz
 
 size_t brood_bigint_size(const brood_value *value)
 {
+    value = bri_given(value);
     if (value->kind == BROOD_BIGINT)
         return bri_text_of(value)->size;
     return value->kind == BROOD_INT || value->kind == BROOD_BOOL ? 8 : 0;

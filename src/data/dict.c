@@ -29,6 +29,7 @@ static bool is_set(const brood_value *value)
 
 const brood_value *brood_dict_get(const brood_value *dict, const brood_value *key)
 {
+    dict = bri_given(dict);
     if (dict->kind != BROOD_DICT)
         return NULL;
     bri_entry *entry = bri_table_find(dict, key);
@@ -37,6 +38,7 @@ const brood_value *brood_dict_get(const brood_value *dict, const brood_value *ke
 
 const brood_value *brood_dict_get_str(const brood_value *dict, const char *key)
 {
+    dict = bri_given(dict);
     if (dict->kind != BROOD_DICT)
         return NULL;
     bri_entry *entry = bri_table_find_str(dict, key, strlen(key));
@@ -115,6 +117,7 @@ brood_status brood_dict_take(brood_value *dict, const brood_value *key, brood_va
 bool brood_dict_next(const brood_value *dict, size_t *position, const brood_value **key,
                      const brood_value **item)
 {
+    dict = bri_given(dict);
     if (dict->kind != BROOD_DICT)
         return false;
     bri_entry *entry = bri_table_next(dict, position);
@@ -149,6 +152,7 @@ brood_status brood_dict_update(brood_value *dict, brood_value other)
 
 static brood_status find_item(const brood_value *dict, const char *key, const brood_value **item)
 {
+    dict = bri_given(dict);
     if (dict->kind != BROOD_DICT)
         return bri_fail_kind("read from a dict", dict);
     *item = brood_dict_get_str(dict, key);
@@ -211,6 +215,7 @@ brood_status brood_set_add(brood_value *set, brood_value item)
 
 bool brood_set_has(const brood_value *set, const brood_value *item)
 {
+    set = bri_given(set);
     return is_set(set) && bri_table_find(set, item) != NULL;
 }
 
@@ -221,6 +226,7 @@ bool brood_set_remove(brood_value *set, const brood_value *item)
 
 bool brood_set_next(const brood_value *set, size_t *position, const brood_value **item)
 {
+    set = bri_given(set);
     if (!is_set(set))
         return false;
     bri_entry *entry = bri_table_next(set, position);

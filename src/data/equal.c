@@ -106,6 +106,8 @@ static bool is_set(const brood_value *value)
 
 bool brood_value_equal(const brood_value *a, const brood_value *b)
 {
+    a = bri_given(a);
+    b = bri_given(b);
     if (is_number(a) && is_number(b))
         return same_number(a, b);
     if (is_set(a) && is_set(b))

@@ -162,21 +162,25 @@ const char *bri_error_name(const bri_failure *failure)
 
 const char *brood_error_kind(const brood_value *error)
 {
+    error = bri_given(error);
     return error->kind == BROOD_ERROR ? bri_failure_of(error)->text : "";
 }
 
 const char *brood_error_message(const brood_value *error)
 {
+    error = bri_given(error);
     return error->kind == BROOD_ERROR ? bri_failure_of(error)->message : "";
 }
 
 const brood_value *brood_error_arguments(const brood_value *error)
 {
+    error = bri_given(error);
     return error->kind == BROOD_ERROR ? &bri_failure_of(error)->arguments : NULL;
 }
 
 const brood_value *brood_error_attributes(const brood_value *error)
 {
+    error = bri_given(error);
     if (error->kind != BROOD_ERROR || bri_failure_of(error)->state.kind == BROOD_INVALID)
         return NULL;
     return &bri_failure_of(error)->state;

@@ -136,6 +136,13 @@ static inline brood_value bri_invalid(brood_status status)
     return (brood_value){.kind = BROOD_INVALID, .reserved = {(uint8_t)status}};
 }
 
+/* What a lookup gives for what is not there, NULL, is read as a value that is empty. */
+static inline const brood_value *bri_given(const brood_value *value)
+{
+    static const brood_value nothing = {.kind = BROOD_INVALID};
+    return value != NULL ? value : &nothing;
+}
+
 /* Sets of kinds, a bit each: those that own nothing, and those that values nest in. */
 enum {
     BRI_SCALAR_KINDS = 1u << BROOD_INVALID | 1u << BROOD_NONE | 1u << BROOD_BOOL | 1u << BROOD_INT |

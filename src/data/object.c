@@ -29,12 +29,13 @@ brood_value bri_object_value(const bri_object_class *type, void *object)
 
 brood_status bri_object_get(const brood_value *value, const bri_object_class *type, void **object)
 {
+    value = bri_given(value);
     if (value->kind == BROOD_INVALID)
         return bri_fail_invalid(value);
     const char *kind = value->kind == BROOD_OBJECT ? bri_box_of(value)->type->name
                                                    : brood_kind_name((brood_kind)value->kind);
     if (value->kind != BROOD_OBJECT || bri_box_of(value)->type != type)
-        return bri_fail(BROOD_ETYPE, "could not read a %s: the value is a \"%s\"", type->name,
+        return bri_fail(BROOD_ETYPE, "could not read a %s: the value is of kind \"%s\"", type->name,
                         kind);
     *object = bri_box_of(value)->object;
     return BROOD_OK;
@@ -42,15 +43,18 @@ brood_status bri_object_get(const brood_value *value, const bri_object_class *ty
 
 const char *brood_object_name(const brood_value *value)
 {
+    value = bri_given(value);
     return value->kind == BROOD_OBJECT ? bri_box_of(value)->type->name : "";
 }
 
 const char *brood_opaque_module(const brood_value *value)
 {
+    value = bri_given(value);
     return value->kind == BROOD_OPAQUE ? bri_opaque_of(value)->module : "";
 }
 
 const char *brood_opaque_name(const brood_value *value)
 {
+    value = bri_given(value);
     return value->kind == BROOD_OPAQUE ? bri_opaque_of(value)->name : "";
 }

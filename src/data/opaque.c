@@ -136,6 +136,7 @@ bool bri_opaque_is(const brood_value *value, const char *module, const char *nam
 
 brood_status brood_opaque_as_error(const brood_value *value, brood_value *error)
 {
+    value = bri_given(value);
     bri_reader r;
     brood_value *top;
     brood_value made;

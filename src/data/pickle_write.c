@@ -217,7 +217,7 @@ brood_status bri_pickle_write(const brood_value *value, const bri_pickle_options
 brood_status brood_pickle_dumps(const brood_value *value, void **data, size_t *size)
 {
     bri_buffer out = {0};
-    brood_status status = bri_pickle_write(value, NULL, &out);
+    brood_status status = bri_pickle_write(bri_given(value), NULL, &out);
     if (status != BROOD_OK) {
         bri_buffer_fini(&out);
         return status;

@@ -233,7 +233,7 @@ brood_status bri_repr(const brood_value *value, size_t limit, bri_buffer *out)
 brood_status brood_value_repr(const brood_value *value, char **text)
 {
     bri_buffer out = {0};
-    brood_status status = bri_repr(value, 0, &out);
+    brood_status status = bri_repr(bri_given(value), 0, &out);
     if (status == BROOD_OK)
         status = bri_buffer_append(&out, "", 1);
     if (status != BROOD_OK) {
@@ -247,7 +247,7 @@ brood_status brood_value_repr(const brood_value *value, char **text)
 brood_status brood_value_print(const brood_value *value, FILE *stream)
 {
     bri_buffer out = {0};
-    brood_status status = bri_repr(value, 0, &out);
+    brood_status status = bri_repr(bri_given(value), 0, &out);
     if (status == BROOD_OK)
         status = bri_buffer_append(&out, "\n", 1);
     if (status == BROOD_OK && fwrite(out.data, 1, out.length, stream) != out.length)

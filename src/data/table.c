@@ -184,6 +184,7 @@ bri_entry *bri_table_find(const brood_value *table, const brood_value *key)
 {
     uint64_t hash;
     bool salted = false;
+    key = bri_given(key);
     if (bri_table_count(table) == 0 || !bri_hash(key, 0, &hash, &salted))
         return NULL;
     return bri_table_find_hashed(table, key, hash);

@@ -302,6 +302,7 @@ static bool is_single(const char *format)
 static brood_status walk_twice(const brood_value *value, const char *format, va_list arguments,
                                brood_status (*walk)(unpacker *u, const brood_value *value))
 {
+    value = bri_given(value);
     if (value->kind == BROOD_INVALID)
         return bri_fail_invalid(value);
     brood_status status = BROOD_OK;

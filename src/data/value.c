@@ -17,7 +17,7 @@ const char *brood_kind_name(brood_kind kind)
 
 brood_kind brood_value_kind(const brood_value *value)
 {
-    return (brood_kind)value->kind;
+    return (brood_kind)bri_given(value)->kind;
 }
 
 brood_status bri_fail_invalid(const brood_value *value)
@@ -171,6 +171,7 @@ brood_value brood_bytearray(const void *data, size_t size)
 
 bool brood_value_is_mutable_bytes(const brood_value *value)
 {
+    value = bri_given(value);
     return value->kind == BROOD_BYTES && value->reserved[0] == BRI_MUTABLE_BYTES;
 }
 
@@ -350,6 +351,7 @@ static brood_status copy_table(const brood_value *value, brood_value *copy)
 
 brood_status brood_value_copy(const brood_value *value, brood_value *copy)
 {
+    value = bri_given(value);
     if (value->kind == BROOD_INVALID)
         return bri_fail_invalid(value);
     if (bri_is_scalar(value)) {
@@ -409,6 +411,7 @@ brood_status bri_nest(uint32_t *depth, const brood_value *item)
 
 brood_status brood_get_bool(const brood_value *value, bool *out)
 {
+    value = bri_given(value);
     if (value->kind != BROOD_BOOL)
         return bri_fail_kind("read a bool", value);
     *out = value->as.boolean;
@@ -417,6 +420,7 @@ brood_status brood_get_bool(const brood_value *value, bool *out)
 
 brood_status brood_get_int(const brood_value *value, int64_t *out)
 {
+    value = bri_given(value);
     switch (value->kind) {
     case BROOD_INT:
         *out = value->as.integer;
@@ -445,6 +449,7 @@ static bool fits_uint(const bri_text *number, uint64_t *out)
 
 brood_status brood_get_uint(const brood_value *value, uint64_t *out)
 {
+    value = bri_given(value);
     uint64_t big;
     if (value->kind == BROOD_BIGINT && fits_uint(bri_text_of(value), &big)) {
         *out = big;
@@ -462,6 +467,7 @@ brood_status brood_get_uint(const brood_value *value, uint64_t *out)
 
 brood_status brood_get_float(const brood_value *value, double *out)
 {
+    value = bri_given(value);
     switch (value->kind) {
     case BROOD_FLOAT:
         *out = value->as.real;
@@ -481,6 +487,7 @@ brood_status brood_get_float(const brood_value *value, double *out)
 
 brood_status brood_get_str(const brood_value *value, const char **text, size_t *size)
 {
+    value = bri_given(value);
     if (value->kind != BROOD_STR)
         return bri_fail_kind("read a str", value);
     const bri_text *block = bri_text_of(value);
@@ -494,6 +501,7 @@ brood_status brood_get_str(const brood_value *value, const char **text, size_t *
 
 brood_status brood_get_bytes(const brood_value *value, const void **data, size_t *size)
 {
+    value = bri_given(value);
     if (value->kind != BROOD_BYTES)
         return bri_fail_kind("read bytes", value);
     const bri_text *block = bri_text_of(value);
@@ -505,6 +513,7 @@ brood_status brood_get_bytes(const brood_value *value, const void **data, size_t
 
 size_t brood_value_length(const brood_value *value)
 {
+    value = bri_given(value);
     switch (value->kind) {
     case BROOD_STR:
     case BROOD_BYTES:

@@ -13,7 +13,7 @@
 
 brood_value bri_error_of_status(brood_status status)
 {
-    return brood_error_value(bri_status_exception(status), brood_last_error()->message);
+    return brood_error_value(bri_status_exception(status), brood_status_message(status));
 }
 
 brood_status bri_raise_value(bri_invocation *call, brood_value error)

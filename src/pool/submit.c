@@ -4,14 +4,16 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "data/object.h"
 #include "platform/clock.h"
 #include "platform/lock.h"
 
 brood_status bri_items_check(const brood_value *items, const char *what)
 {
     brood_kind kind = brood_value_kind(items);
+    BROOD_TRY(bri_value_check(items));
     if (kind == BROOD_INVALID)
-        return bri_fail_within("could not %s", what);
+        return bri_fail(BROOD_EINVALID, "could not %s: there are no items", what);
     if (kind != BROOD_LIST && kind != BROOD_TUPLE)
         return bri_fail(BROOD_ETYPE,
                         "could not %s: the items are of type %s, not a list or a tuple", what,

@@ -86,10 +86,7 @@ static void set_failure(bri_outcome *outcome, const char *kind, const char *mess
 
 void bri_outcome_fail(bri_outcome *outcome, brood_status status)
 {
-    const brood_error *last = brood_last_error();
-    bool described = last->status == status && last->message[0] != '\0';
-    set_failure(outcome, exception_of_last_error(status),
-                described ? last->message : brood_status_text(status), NULL, 0);
+    set_failure(outcome, exception_of_last_error(status), brood_status_message(status), NULL, 0);
 }
 
 static void run(brood_function function, brood_call *call)

@@ -368,7 +368,7 @@ static void decode_or_tell(brood_queue *queue, const void *data, const bri_messa
 {
     brood_status status = decode(queue, data, message, value);
     if (status != BROOD_OK)
-        *value = brood_error_value(brood_status_name(status), brood_last_error()->message);
+        *value = brood_error_value(brood_status_name(status), brood_status_message(status));
     if (message->block != 0)
         bri_parcel_end(&queue->view, message->block);
 }

@@ -92,6 +92,18 @@ static void test_a_saved_error_comes_back(void **state)
     dt_message("could not log in");
 }
 
+static void test_an_outcome_is_not_told_by_the_message_of_another_failure(void **state)
+{
+    (void)state;
+    bri_fail(BROOD_EINVALID, "could not use a queue: NULL is none");
+    assert_string_equal(brood_status_message(BROOD_EINVALID),
+                        "could not use a queue: NULL is none");
+    assert_string_equal(brood_status_message(BROOD_EEMPTY), "nothing is there");
+    assert_string_equal(brood_status_message((brood_status)777), "unknown status");
+    bri_fail(BROOD_EEOF, "%s", "");
+    assert_string_equal(brood_status_message(BROOD_EEOF), "the other end is closed");
+}
+
 static brood_status try_twice(brood_status first, int *calls)
 {
     BROOD_TRY(first);
@@ -113,4 +125,6 @@ dt_main(dt_test(test_every_status_has_a_name_and_a_text),
         dt_test(test_the_last_failure_is_described), dt_test(test_the_outer_place_is_put_in_front),
         dt_test(test_the_system_adds_its_reason),
         dt_test(test_a_long_message_is_cut_between_characters),
-        dt_test(test_a_saved_error_comes_back), dt_test(test_try_returns_the_first_failure))
+        dt_test(test_a_saved_error_comes_back),
+        dt_test(test_an_outcome_is_not_told_by_the_message_of_another_failure),
+        dt_test(test_try_returns_the_first_failure))

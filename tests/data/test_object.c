@@ -89,7 +89,7 @@ static void test_an_object_is_retained_and_released(void **state)
     assert_string_equal(brood_object_name(&copy), "Thing");
     dt_repr_is(&copy, "<brood Thing>");
     dt_fails(bri_object_get(&copy, &other_class, &object), BROOD_ETYPE);
-    dt_message("could not read a Other: the value is a \"Thing\"");
+    dt_message("could not read a Other: the value is of kind \"Thing\"");
     brood_value_clear(&copy);
     assert_int_equal(things[3].references, 0);
     dt_fails(bri_object_get(&copy, &thing_class, &object), BROOD_EINVALID);

@@ -51,6 +51,57 @@ static void test_a_value_of_another_kind_is_refused(void **state)
     dt_message("could not use a value: it is empty");
 }
 
+/* What a lookup did not find can be passed on. */
+static void test_null_is_read_as_an_empty_value(void **state)
+{
+    (void)state;
+    static const brood_value empty;
+    bool flag = true;
+    int64_t number = 5;
+    uint64_t natural = 5;
+    double real = 5;
+    const char *text = "x";
+    const void *data = "x";
+    void *pickle = NULL;
+    size_t size = 5, position = 0;
+    brood_value copy = brood_none();
+    brood_value list = brood_pack("[{s:i}]", "a", 1);
+    dt_ok(brood_get_int(brood_dict_get_str(brood_item(&list, 0), "a"), &number));
+    assert_int_equal(number, 1);
+    dt_fails(brood_get_int(brood_dict_get_str(brood_item(&list, 7), "a"), &number), BROOD_EINVALID);
+    dt_message("could not use a value: it is empty");
+    dt_fails(brood_get_bool(NULL, &flag), BROOD_EINVALID);
+    dt_fails(brood_get_uint(NULL, &natural), BROOD_EINVALID);
+    dt_fails(brood_get_float(NULL, &real), BROOD_EINVALID);
+    dt_fails(brood_get_bigint(NULL, &natural, sizeof natural), BROOD_EINVALID);
+    dt_fails(brood_get_str(NULL, &text, &size), BROOD_EINVALID);
+    dt_fails(brood_get_bytes(NULL, &data, &size), BROOD_EINVALID);
+    dt_fails(brood_unpack(NULL, "i", &number), BROOD_EINVALID);
+    dt_fails(brood_unpack_items(NULL, "i", &number), BROOD_EINVALID);
+    dt_fails(brood_dict_get_int(NULL, "a", &number), BROOD_EINVALID);
+    dt_fails(brood_value_copy(NULL, &copy), BROOD_EINVALID);
+    dt_fails(brood_slice(NULL, 0, 1, &copy), BROOD_EINVALID);
+    dt_fails(brood_pickle_dumps(NULL, &pickle, &size), BROOD_EINVALID);
+    dt_fails(brood_opaque_as_error(NULL, &copy), BROOD_EINVALID);
+    assert_true(brood_item(NULL, 0) == NULL && brood_dict_get(NULL, &list) == NULL);
+    assert_true(brood_dict_get(brood_item(&list, 0), NULL) == NULL);
+    assert_true(brood_index_of(NULL, NULL) == SIZE_MAX && brood_index_of(&list, NULL) == SIZE_MAX);
+    assert_false(brood_dict_next(NULL, &position, NULL, NULL) ||
+                 brood_set_next(NULL, &position, NULL) || brood_set_has(NULL, NULL));
+    assert_true(brood_value_kind(NULL) == BROOD_INVALID && brood_value_length(NULL) == 0);
+    assert_true(brood_bigint_size(NULL) == 0 && !brood_value_is_mutable_bytes(NULL));
+    assert_true(brood_value_equal(NULL, &empty) == brood_value_equal(&empty, &empty));
+    assert_false(brood_value_equal(NULL, &list) || brood_value_equal(&list, NULL));
+    assert_true(brood_error_arguments(NULL) == NULL && brood_error_attributes(NULL) == NULL);
+    assert_string_equal(brood_error_kind(NULL), "");
+    assert_string_equal(brood_error_message(NULL), "");
+    assert_string_equal(brood_object_name(NULL), "");
+    assert_string_equal(brood_opaque_module(NULL), "");
+    assert_string_equal(brood_opaque_name(NULL), "");
+    assert_true(number == 1 && natural == 5 && real == 5 && flag && size == 5 && pickle == NULL);
+    brood_value_clear(&list);
+}
+
 static void test_unsigned_numbers_keep_their_value(void **state)
 {
     (void)state;
@@ -370,7 +421,8 @@ static void test_kinds_have_names(void **state)
     assert_string_equal(brood_kind_name((brood_kind)99), "?");
 }
 
-dt_main(dt_test(test_scalars_are_read_back), dt_test(test_a_value_of_another_kind_is_refused),
+dt_main(dt_test(test_scalars_are_read_back), dt_test(test_null_is_read_as_an_empty_value),
+        dt_test(test_a_value_of_another_kind_is_refused),
         dt_test(test_unsigned_numbers_keep_their_value), dt_test(test_big_integers_are_bytes),
         dt_test(test_a_big_integer_rounds_to_the_nearest_double),
         dt_test(test_texts_keep_their_bytes),

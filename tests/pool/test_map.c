@@ -40,6 +40,8 @@ static void test_what_cannot_be_mapped_is_refused(void **state)
     brood_value results = brood_none();
     bt_fails(brood_pool_map(pool, square, brood_int(3), NULL, &results), BROOD_ETYPE);
     bt_message_has("could not map: the items are of type int");
+    bt_fails(brood_pool_map(pool, square, (brood_value){0}, NULL, &results), BROOD_EINVALID);
+    bt_message_has("could not map: there are no items");
     bt_fails(brood_pool_map(pool, NULL, brood_list(), NULL, &results), BROOD_EINVALID);
     bt_fails(brood_pool_map(pool, square, brood_list(), NULL, NULL), BROOD_EINVALID);
     bt_fails(brood_pool_map(NULL, square, brood_list(), NULL, &results), BROOD_EINVALID);

@@ -89,8 +89,8 @@ static void test_a_name_that_nobody_registered(void **state)
     brood_process_options options = {.function_name = "nobody.knows"};
     brood_process *process = make(NULL, &options);
     bt_fails(brood_process_start(process), BROOD_ENOTFOUND);
-    bt_message_has("could not find the function \"nobody.knows\": no brood_register in this "
-                   "program");
+    bt_message_has("could not find the function \"nobody.knows\": it was not registered in this "
+                   "process before brood_init()");
     brood_process_destroy(process);
 }
 

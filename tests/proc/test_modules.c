@@ -225,7 +225,7 @@ static void test_registered_functions_are_referred_to_by_name(void **state)
     brood_value_clear(&again);
     brood_value_clear(&reference);
     bt_fails(bri_function_named("test.other", &found), BROOD_ENOTFOUND);
-    bt_message_has("could not find the function \"test.other\": no brood_register in this program");
+    bt_message_has("could not find the function \"test.other\": it was not registered");
 }
 
 static brood_status named(brood_call *call)
