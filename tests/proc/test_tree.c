@@ -93,7 +93,8 @@ static void test_the_tree_ends_when_its_root_is_interrupted(void **state)
     (void)state;
     tree all;
     if (bt_is_windows())
-        bt_skip("a console event needs a console, and this process has none");
+        bt_skip(
+            "a process cannot be sent a Ctrl-C from outside there; win32/test_console.c has it");
     start_tree(&all);
     bt_ok(brp_child_signal(&all.root, BRP_INTERRUPT));
     expect_end(&all, -2);
