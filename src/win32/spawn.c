@@ -270,8 +270,11 @@ static brood_status inherit_standard(int which, HANDLE *copy)
 {
     static const DWORD numbers[N_STDIO] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
     HANDLE own = GetStdHandle(numbers[which]);
-    if (own != NULL && own != INVALID_HANDLE_VALUE && duplicate_inheritable(own, copy) == BROOD_OK)
-        return BROOD_OK;
+    if (own != NULL && own != INVALID_HANDLE_VALUE) {
+        brood_status status = duplicate_inheritable(own, copy);
+        if (status == BROOD_OK || brood_last_error()->system_code != ERROR_INVALID_HANDLE)
+            return status;
+    }
     return open_null(copy);
 }
 

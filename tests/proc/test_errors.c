@@ -419,7 +419,7 @@ static void test_out_of_handles(void **state)
 {
     (void)state;
 #ifdef _WIN32
-    bt_skip("a process's handles cannot be limited here");
+    bt_skip("a process's handles cannot be limited there; win32/test_shortage.c refuses them");
 #else
     struct rlimit before, few;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -468,7 +468,7 @@ static void test_out_of_processes(void **state)
 {
     (void)state;
 #ifdef _WIN32
-    bt_skip("a user's processes cannot be limited here");
+    bt_skip("a user's processes cannot be limited there; win32/test_shortage.c refuses them");
 #else
     brood_failure failure;
     if (geteuid() != 0)
