@@ -185,7 +185,9 @@ BROOD_API brood_status brood_set_arena_size(uint64_t size);
 
 /*
  * CPUs that this process may use: its affinity, the quota of its cgroup rounded up, the limits of
- * its job; at least 1.
+ * its job; at least 1. On Windows a child is in a job of brood's, and the system tells a process of
+ * the innermost job alone: a limit of processor time that an outer one has is seen by the root
+ * only.
  *
  * Errors:  none.
  * Blocks:  no.

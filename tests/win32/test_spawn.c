@@ -56,6 +56,8 @@ static int play(char *role)
         return start_grandchild(role);
     if (strcmp(suffix, "exit 42") == 0)
         return 42;
+    if (strcmp(suffix, "exit 259") == 0)
+        return STILL_ACTIVE;
     return 99;
 }
 
@@ -98,6 +100,9 @@ static void test_only_listed_handles_are_inherited(void **state)
     start_role(&child, "count", NULL, 0);
     assert_int_equal(end_of(&child), 3); /* the standard streams */
     brp_handle listed[2] = {bri_w32_value(planted[0]), bri_w32_value(planted[1])};
+    start_role(&child, "count", listed, 2);
+    assert_int_equal(end_of(&child), 5);
+    listed[1] = listed[0]; /* in the system's list it would be an invalid parameter */
     start_role(&child, "count", listed, 2);
     assert_int_equal(end_of(&child), 5);
     assert_int_equal(brp_handle_count(), before);
@@ -286,6 +291,22 @@ static void test_signals_are_seen_in_the_exit_code(void **state)
     assert_int_equal(end_of(&child), 42);
 }
 
+/* 259 is what GetExitCodeProcess says of a process that runs. */
+static void test_an_exit_code_of_259_is_an_end(void **state)
+{
+    (void)state;
+    brp_child child;
+    start_role(&child, "sleep", NULL, 0);
+    assert_int_equal(brp_child_wait(&child, bri_deadline_after(brp_clock_now(), 0)),
+                     BROOD_ETIMEDOUT);
+    expect_ok(brp_child_kill_tree(&child));
+    assert_int_equal(end_of(&child), -9);
+    start_role(&child, "exit 259", NULL, 0);
+    assert_int_equal(WaitForSingleObject(bri_w32_handle(child.sentinel), 20000), WAIT_OBJECT_0);
+    expect_ok(brp_child_signal(&child, BRP_TERMINATE));
+    assert_int_equal(end_of(&child), STILL_ACTIVE);
+}
+
 /* ---- paths ---- */
 
 static void test_batch_files_are_refused(void **state)
@@ -423,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_closing_a_child_ends_its_tree),
         cmocka_unit_test(test_exit_codes_follow_python),
         cmocka_unit_test(test_signals_are_seen_in_the_exit_code),
+        cmocka_unit_test(test_an_exit_code_of_259_is_an_end),
         cmocka_unit_test(test_batch_files_are_refused),
         cmocka_unit_test(test_the_suffix_may_be_left_out),
         cmocka_unit_test(test_long_paths_start),
