@@ -119,8 +119,9 @@ BROOD_API brood_status brood_process_interrupt(brood_process *process);
 
 /*
  * Gives Python's exitcode: 0 when the function succeeded, 1 when it failed, n after brood_exit(n)
- * or exit(n), -N when signal N ended it (crashes on Windows are given their signals). 255 when
- * nobody knows: something else of the program has collected the child, or its forkserver died.
+ * or exit(n), -N when signal N ended it (crashes on Windows are given their signals, but abort()
+ * is exit(3) there: the C library has it so). 255 when nobody knows: something else of the program
+ * has collected the child, or its forkserver died.
  *
  * Errors:  BROOD_ETIMEDOUT  it still runs.
  *          BROOD_ESTATE     not started, or no child of this process.

@@ -3,7 +3,8 @@
  *
  * Every function that can fail returns a brood_status. Outcomes that are not failures (a time-out,
  * an empty queue, a lock whose owner died) have a code of their own, so that they can be told
- * apart.
+ * apart. What is to be stored is untouched unless the answer is BROOD_OK, or the function says
+ * otherwise; NULL may be given for it only where the function says so.
  */
 #ifndef BROOD_STATUS_H
 #define BROOD_STATUS_H
