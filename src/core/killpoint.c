@@ -26,11 +26,6 @@ void bri_kill_watch(bri_kill_watcher told)
     atomic_store(&watcher, told);
 }
 
-int bri_kill_passed(void)
-{
-    return atomic_load(&passed);
-}
-
 void bri_kill_point(const char *name)
 {
     bri_kill_watcher told = atomic_load(&watcher);

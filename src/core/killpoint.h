@@ -20,9 +20,6 @@ void bri_kill_arm(const char *name, int n);
 typedef void (*bri_kill_watcher)(const char *name);
 void bri_kill_watch(bri_kill_watcher told);
 
-/* How often this process came to the armed point, when it is still alive. */
-int bri_kill_passed(void);
-
 #define BRI_KILL_POINT(name) bri_kill_point(name)
 #else
 #define BRI_KILL_POINT(name) ((void)0)

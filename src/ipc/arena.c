@@ -204,24 +204,6 @@ brood_status bri_arena_get(bri_arena **arena)
     return status;
 }
 
-brood_status bri_arena_adopt(brp_handle section, uint64_t reserved)
-{
-    bri_arena *arena = new_view();
-    if (arena == NULL) {
-        brp_handle_close(&section);
-        return BROOD_ENOMEM;
-    }
-    brood_status status = map_arena(arena, section, reserved);
-    if (status != BROOD_OK) {
-        close_arena(arena);
-        return status;
-    }
-    brp_mutex_lock(bri_the_runtime.lock);
-    bri_the_runtime.arena = arena;
-    brp_mutex_unlock(bri_the_runtime.lock);
-    return BROOD_OK;
-}
-
 brood_status bri_arena_after_fork(bri_owner self)
 {
     bri_arena *arena = bri_the_runtime.arena;

@@ -39,16 +39,12 @@ typedef struct bri_arena {
 brood_status bri_ipc_start(void);
 
 /* This process's arena. The root makes it on the first call and enters itself into the process
- * table; a child has it from its start block (bri_arena_adopt). Threads: safe. */
+ * table; a child has it from its start block (bri_arena_promise). Threads: safe. */
 brood_status bri_arena_get(bri_arena **arena);
 
-/* Child after exec: maps the tree's arena. `section` is moved in, also on failure. The process then
- * enters the process table (bri_proctable_enter) before it uses anything else here. */
-brood_status bri_arena_adopt(brp_handle section, uint64_t reserved);
-
-/* Child after exec: the same as bri_arena_adopt and bri_proctable_enter, but only when the arena is
- * used for the first time: a child that never needs it pays nothing. `section` is moved in, also on
- * failure. */
+/* Child after exec: maps the tree's arena and enters the process table as `self`, but only when the
+ * arena is used for the first time: a child that never needs it pays nothing. `section` is moved
+ * in, also on failure. */
 brood_status bri_arena_promise(brp_handle section, uint64_t reserved, bri_owner self);
 
 /* Child after fork: takes the inherited mapping over under its own slot, which the parent claimed.

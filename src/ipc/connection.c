@@ -62,7 +62,8 @@ brood_status bri_connection_make(brood_connection **connection, brp_channel chan
     return status;
 }
 
-brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
+/* The handle is moved in, also on failure. */
+static brood_status make_of_stream(brood_connection **connection, brp_handle stream, bool readable,
                                    bool writable)
 {
     return bri_connection_make(connection, (brp_channel){stream, BRP_CHANNEL_STREAM}, readable,
@@ -94,12 +95,12 @@ brood_status brood_pipe(brood_connection **first, brood_connection **second, boo
     BROOD_TRY(bri_runtime_check("make a pipe"));
     BROOD_TRY(duplex ? brp_stream_pair(ends) : brp_stream_pair_one_way(ends));
     brood_connection *one, *other;
-    brood_status status = bri_connection_create(&one, ends[0], true, duplex);
+    brood_status status = make_of_stream(&one, ends[0], true, duplex);
     if (status != BROOD_OK) {
         brp_handle_close(&ends[1]);
         return status;
     }
-    status = bri_connection_create(&other, ends[1], duplex, true);
+    status = make_of_stream(&other, ends[1], duplex, true);
     if (status != BROOD_OK) {
         brood_connection_close(one);
         return status;
@@ -196,8 +197,8 @@ brood_status brood_connection_send_bytes(brood_connection *connection, const voi
     return status;
 }
 
-brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
-                                 bri_deadline deadline)
+static brood_status send_value(brood_connection *connection, const brood_value *value,
+                               bri_deadline deadline)
 {
     BROOD_TRY(bri_connection_check_write(connection));
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
@@ -219,19 +220,20 @@ brood_status bri_connection_send(brood_connection *connection, const brood_value
 brood_status brood_connection_send(brood_connection *connection, brood_value value,
                                    brood_ms timeout)
 {
-    brood_status status = bri_connection_send(connection, &value, deadline_of(timeout));
+    brood_status status = send_value(connection, &value, deadline_of(timeout));
     brood_value_clear(&value);
     return status;
 }
 
 /* ---- receiving ---- */
 
-brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
-                                 bri_deadline deadline)
+brood_status brood_connection_recv(brood_connection *connection, brood_value *value,
+                                   brood_ms timeout)
 {
     const void *data;
     size_t size;
     BROOD_TRY(bri_connection_check_read(connection));
+    bri_deadline deadline = deadline_of(timeout);
     struct bri_transfer transfer = {.way = BRI_TRANSFER_TREE};
     bri_pickle_options options = pickle_options(connection, &transfer);
     brp_mutex_lock(connection->read_lock);
@@ -243,12 +245,6 @@ brood_status bri_connection_recv(brood_connection *connection, brood_value *valu
     }
     brp_mutex_unlock(connection->read_lock);
     return status;
-}
-
-brood_status brood_connection_recv(brood_connection *connection, brood_value *value,
-                                   brood_ms timeout)
-{
-    return bri_connection_recv(connection, value, deadline_of(timeout));
 }
 
 brood_status brood_connection_recv_bytes(brood_connection *connection, size_t limit, void **data,

@@ -11,10 +11,6 @@
 #include "ipc/frame.h"
 #include "platform/waitmany.h"
 
-/* Makes a connection of one end of a stream. The handle is moved in, also on failure. */
-brood_status bri_connection_create(brood_connection **connection, brp_handle stream, bool readable,
-                                   bool writable);
-
 /* Makes a duplex connection of a channel whose beginning was read with `reader`; both are moved in,
  * also on failure. Objects of this process tree do not go through it: who is at the other end is
  * not known to be of the tree. `limit`: of messages; 0: 1 GiB. */
@@ -27,12 +23,6 @@ brood_status bri_connection_watch(brood_connection *connection, brp_watch *watch
 
 /* A wait took an empty message from it (`took_empty` of its watch): the next receive gives that. */
 void bri_connection_put_empty(brood_connection *connection);
-
-/* With a deadline in place of a time-out. */
-brood_status bri_connection_send(brood_connection *connection, const brood_value *value,
-                                 bri_deadline deadline);
-brood_status bri_connection_recv(brood_connection *connection, brood_value *value,
-                                 bri_deadline deadline);
 
 /* The number of the host at the other end of TCP, "127.0.0.1"; "" elsewhere. */
 void bri_connection_host(const brood_connection *connection, char *text, size_t room);

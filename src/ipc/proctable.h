@@ -18,9 +18,9 @@ enum { BRI_MAX_PROCESSES = (1 << BRI_OWNER_SLOT_BITS) - 1 };
 /* Parent: takes a slot for a child that is about to be started. BROOD_ELIMIT. */
 brood_status bri_proctable_claim(bri_owner *child);
 
-/* Child: from now on this process is `self`. Needs its arena (bri_arena_adopt);
- * bri_arena_after_fork does it for a forked one. BROOD_ESTATE when the slot is not claimed any
- * more: the parent died or gave up meanwhile. */
+/* Child: from now on this process is `self`. Needs its arena; bri_arena_after_fork does it for a
+ * forked one. BROOD_ESTATE when the slot is not claimed any more: the parent died or gave up
+ * meanwhile. */
 brood_status bri_proctable_enter(bri_owner self, int64_t pid, uint64_t start_time);
 
 /* This process begins to exit in order; and, of a process whose slot is not free again, whether it

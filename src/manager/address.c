@@ -34,7 +34,8 @@ brood_value bri_wire_address(const char *address)
     return text;
 }
 
-char *bri_text_address(const brood_value *wire_address)
+/* And back, for bri_free; NULL on failure. */
+static char *text_of_address(const brood_value *wire_address)
 {
     const char *text;
     size_t size;
@@ -158,7 +159,7 @@ brood_status bri_manager_at(const brood_value *wire_address, const void *authkey
         authkey = own;
         authkey_size = own_size;
     }
-    char *text = bri_text_address(wire_address);
+    char *text = text_of_address(wire_address);
     if (text == NULL)
         return bri_fail(BROOD_EFORMAT, "could not read a proxy: its address is none");
     brood_status status =

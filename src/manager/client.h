@@ -69,13 +69,6 @@ brood_status bri_method_call(brood_manager *manager, const char *ident, const ch
                              const brood_value *args, const brood_value *kwds, bri_reply_kind *kind,
                              brood_value *result);
 
-/* A proxy of an object of which this process has a reference, or is to take one (`incref`). */
-brood_status bri_proxy_make(brood_manager *manager, const char *typeid, const char *ident,
-                            brood_value exposed, bool incref, brood_proxy **proxy);
-
-/* One reference more to a proxy; NULL is passed on. */
-brood_proxy *bri_proxy_retain(brood_proxy *proxy);
-
 /* The manager of an address in this process, retained; made when there is none. */
 brood_status bri_manager_at(const brood_value *wire_address, const void *authkey,
                             size_t authkey_size, brood_manager **manager);

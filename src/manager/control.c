@@ -48,6 +48,10 @@ typedef struct control_call {
 
 typedef brood_status control_function(control_call *call);
 
+/* Creates an object: what `create` does. */
+static brood_status create_object(bri_session *session, const char *typeid, brood_value args,
+                                  brood_value kwds, bri_managed **object, brood_value *error);
+
 /* The object of that name, which is made when it is wanted first. NULL: there is no such name, or
  * an error. */
 static bri_managed *find_shared(bri_session *session, const char *name, brood_value *error)
@@ -61,8 +65,8 @@ static bri_managed *find_shared(bri_session *session, const char *name, brood_va
         if (server->shared[i] != NULL)
             return server->shared[i];
         if (brood_value_copy(&shared->args, &args) != BROOD_OK ||
-            bri_create_object(session, shared->typeid, args, (brood_value){0}, &server->shared[i],
-                              error) != BROOD_OK)
+            create_object(session, shared->typeid, args, (brood_value){0}, &server->shared[i],
+                          error) != BROOD_OK)
             return NULL;
         bri_disown(server->shared[i]);
         bri_managed_pin(server->shared[i]);
@@ -72,8 +76,8 @@ static bri_managed *find_shared(bri_session *session, const char *name, brood_va
     return NULL;
 }
 
-brood_status bri_create_object(bri_session *session, const char *typeid, brood_value args,
-                               brood_value kwds, bri_managed **object, brood_value *error)
+static brood_status create_object(bri_session *session, const char *typeid, brood_value args,
+                                  brood_value kwds, bri_managed **object, brood_value *error)
 {
     bri_server *server = session->server;
     const bri_managed_type *type = bri_type_find(server, typeid);
@@ -130,8 +134,8 @@ static brood_status control_create(control_call *call)
     BROOD_TRY(status);
     status = brood_get_str(&first, &typeid, NULL);
     if (status == BROOD_OK)
-        status = bri_create_object(call->session, typeid, brood_value_take(&request->args),
-                                   brood_value_take(&request->kwds), &object, &call->error);
+        status = create_object(call->session, typeid, brood_value_take(&request->args),
+                               brood_value_take(&request->kwds), &object, &call->error);
     brood_value_clear(&first);
     if (status == BROOD_OK)
         call->result = brood_pack("(sv)", object->ident, bri_exposed_value(object->type));

@@ -145,7 +145,8 @@ static brood_status make_proxy(bri_invocation *call, brood_value *answer)
     return answer->kind == BROOD_TUPLE ? BROOD_OK : brood_last_error()->status;
 }
 
-void bri_finish_call(bri_invocation *call, brood_status status)
+/* Answers a call that has ended (not parked), and clears it. */
+static void finish_call(bri_invocation *call, brood_status status)
 {
     bri_session *session = call->session;
     if (status == BROOD_OK && call->parked) {
@@ -255,7 +256,7 @@ static void call_method(bri_session *session, bri_manager_request *request)
                            .args = brood_value_take(&request->args),
                            .kwds = brood_value_take(&request->kwds)};
     bri_managed_pin(object);
-    bri_finish_call(&call, bri_invoke(&call));
+    finish_call(&call, bri_invoke(&call));
     bri_managed_unpin(object);
 }
 

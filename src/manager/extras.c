@@ -262,7 +262,8 @@ static brood_status extra_del(bri_invocation *call)
 
 /* ---- methods of what is nested ---- */
 
-const bri_managed_type *bri_type_of_kind(brood_kind kind)
+/* The methods of a plain container; NULL for others. */
+static const bri_managed_type *type_of_kind(brood_kind kind)
 {
     return kind == BROOD_LIST   ? &bri_list_type
            : kind == BROOD_DICT ? &bri_dict_type
@@ -279,7 +280,7 @@ static brood_status extra_at(bri_invocation *call)
     brood_value *target = walk(call, path, 0, 0);
     if (target == NULL)
         return BROOD_ETASK;
-    const bri_managed_type *type = bri_type_of_kind(brood_value_kind(target));
+    const bri_managed_type *type = type_of_kind(brood_value_kind(target));
     const bri_method *method = type == NULL ? NULL : bri_method_find(type, name);
     if (method == NULL || method->typeid != NULL)
         return bri_raise(call, "AttributeError", "'%s' object has no method '%.100s' here",

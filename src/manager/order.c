@@ -102,18 +102,23 @@ static bool text_less(const brood_value *a, const brood_value *b)
     return order < 0 || (order == 0 && x->size < y->size);
 }
 
+static brood_status is_less(bri_invocation *call, const brood_value *a, const brood_value *b,
+                            bool *less);
+
 static brood_status sequence_less(bri_invocation *call, const brood_value *a, const brood_value *b,
                                   bool *less)
 {
     size_t n = brood_value_length(a), m = brood_value_length(b);
     for (size_t i = 0; i < n && i < m; i++)
         if (!brood_value_equal(brood_item(a, i), brood_item(b, i)))
-            return bri_less(call, brood_item(a, i), brood_item(b, i), less);
+            return is_less(call, brood_item(a, i), brood_item(b, i), less);
     *less = n < m;
     return BROOD_OK;
 }
 
-brood_status bri_less(bri_invocation *call, const brood_value *a, const brood_value *b, bool *less)
+/* Python's <. TypeError for what has no order. */
+static brood_status is_less(bri_invocation *call, const brood_value *a, const brood_value *b,
+                            bool *less)
 {
     brood_kind ka = brood_value_kind(a), kb = brood_value_kind(b);
     if (is_number(a) && is_number(b)) {
@@ -138,8 +143,8 @@ static brood_status merge(bri_invocation *call, brood_value *items, size_t middl
     brood_status status = BROOD_OK;
     while (left < middle && right < n && status == BROOD_OK) {
         bool second = false; /* whether the right one goes first */
-        status = reverse ? bri_less(call, &items[left], &items[right], &second)
-                         : bri_less(call, &items[right], &items[left], &second);
+        status = reverse ? is_less(call, &items[left], &items[right], &second)
+                         : is_less(call, &items[right], &items[left], &second);
         if (status == BROOD_OK)
             room[at++] = second ? items[right++] : items[left++];
     }

@@ -42,8 +42,9 @@ static void free_proxy(brood_proxy *proxy)
     bri_free(proxy);
 }
 
-brood_status bri_proxy_make(brood_manager *manager, const char *typeid, const char *ident,
-                            brood_value exposed, bool incref, brood_proxy **proxy)
+/* A proxy of an object of which this process has a reference, or is to take one (`incref`). */
+static brood_status make_proxy(brood_manager *manager, const char *typeid, const char *ident,
+                               brood_value exposed, bool incref, brood_proxy **proxy)
 {
     brood_proxy *made = bri_calloc(1, sizeof *made);
     if (made == NULL) {
@@ -64,13 +65,6 @@ brood_status bri_proxy_make(brood_manager *manager, const char *typeid, const ch
     else
         *proxy = made;
     return status;
-}
-
-brood_proxy *bri_proxy_retain(brood_proxy *proxy)
-{
-    if (proxy != NULL)
-        atomic_fetch_add(&proxy->references, 1);
-    return proxy;
 }
 
 void brood_proxy_close(brood_proxy *proxy)
@@ -121,7 +115,7 @@ static brood_status open_made(brood_manager *manager, brood_value *answer, brood
         brood_value_clear(&names);
         return status;
     }
-    status = bri_proxy_make(manager, token.typeid, token.ident, names, false, made);
+    status = make_proxy(manager, token.typeid, token.ident, names, false, made);
     brood_value_clear(&state);
     return status;
 }
@@ -212,7 +206,7 @@ static brood_status make_object(brood_manager *manager, const char *typeid, broo
     if (status == BROOD_OK)
         status = brood_value_copy(exposed, &names);
     if (status == BROOD_OK)
-        status = bri_proxy_make(manager, typeid, ident, names, false, proxy);
+        status = make_proxy(manager, typeid, ident, names, false, proxy);
     brood_value_clear(&answer);
     return status;
 }
@@ -236,7 +230,7 @@ brood_status brood_manager_object(brood_manager *manager, const char *typeid, br
 
 static brood_status retain_proxy(void *object)
 {
-    bri_proxy_retain(object);
+    atomic_fetch_add(&((brood_proxy *)object)->references, 1);
     return BROOD_OK;
 }
 
@@ -285,7 +279,7 @@ static brood_status rebuild_proxy(const brood_value *arguments, bri_transfer *tr
     brood_status status =
         brood_value_kind(exposed) == BROOD_TUPLE ? brood_value_copy(exposed, &names) : BROOD_OK;
     if (status == BROOD_OK)
-        status = bri_proxy_make(manager, typeid, ident, names, true, &proxy);
+        status = make_proxy(manager, typeid, ident, names, true, &proxy);
     bri_manager_release(manager);
     if (status == BROOD_OK && proxy_class != NULL)
         proxy->proxy_class = bri_strdup(proxy_class);
@@ -383,7 +377,7 @@ brood_status bri_proxy_read(brood_manager *manager, const char *name, const broo
     if (bri_manager_is_at(manager, token.address)) {
         status = exposed_of(brood_item(arguments, 3), &names);
         if (status == BROOD_OK)
-            status = bri_proxy_make(manager, token.typeid, token.ident, names, true, &proxy);
+            status = make_proxy(manager, token.typeid, token.ident, names, true, &proxy);
         if (status == BROOD_OK) {
             const brood_value *function = brood_item(arguments, 0);
             proxy->proxy_class = bri_strdup(brood_opaque_name(function));

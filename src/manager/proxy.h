@@ -18,8 +18,6 @@ struct brood_proxy {
 
 /* The address as Python's tokens have it, from text: a tuple or a str. Invalid on failure. */
 brood_value bri_wire_address(const char *address);
-/* And back, for bri_free; NULL on failure. */
-char *bri_text_address(const brood_value *wire_address);
 /* Whether it is every address of a host, "0.0.0.0" or "::", to which nobody can connect. */
 bool bri_address_is_wildcard(const brood_value *wire_address);
 /* The end of a connection, as tokens have it; invalid if it is not TCP. */

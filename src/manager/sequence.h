@@ -29,9 +29,6 @@ brood_status bri_pairs_of(bri_invocation *call, const brood_value *mapping, broo
 /* An integer argument, for lengths and counts. */
 brood_status bri_integer_argument(bri_invocation *call, const brood_value *value, int64_t *number);
 
-/* Python's <. TypeError for what has no order. */
-brood_status bri_less(bri_invocation *call, const brood_value *a, const brood_value *b, bool *less);
-
 /* Sorts a list, stable. On failure its items are all there, in some order. */
 brood_status bri_sort(bri_invocation *call, brood_value *list, bool reverse);
 

@@ -21,7 +21,6 @@
 #include <brood/connection.h>
 
 #include "base/deadline.h"
-#include "core/thread.h"
 #include "manager/wire.h"
 #include "platform/waitmany.h"
 
@@ -214,9 +213,6 @@ const bri_method *bri_method_find(const bri_managed_type *type, const char *name
 
 /* What runs #AT and its kind on any content. */
 const bri_method *bri_extra_method(const char *name);
-
-/* The methods of a plain container by its kind: list, dict, set; NULL for others. */
-const bri_managed_type *bri_type_of_kind(brood_kind kind);
 
 /* ---- the server ---- */
 

@@ -9,6 +9,7 @@
 #include "manager/server.h"
 #include "manager/types.h"
 #include "platform/child.h"
+#include "platform/lock.h"
 
 /* A process at the other end. Sessions that do not say whose they are have a client each. */
 struct bri_client {
@@ -128,9 +129,6 @@ void bri_session_reply(bri_session *session, bri_reply_kind kind, brood_value va
 /* Handles one request. */
 void bri_dispatch(bri_session *session, const void *data, size_t size);
 
-/* Answers a call that has ended (not parked), and clears it. */
-void bri_finish_call(bri_invocation *call, brood_status status);
-
 /* Runs a method: BROOD_OK with the result, or parked. */
 brood_status bri_invoke(bri_invocation *call);
 
@@ -141,10 +139,6 @@ brood_status bri_describe_object(bri_managed *object, brood_value *text);
 
 /* A request without an object. True: it was one and `kind`, `value` are the reply. */
 void bri_control(bri_session *session, bri_manager_request *request);
-
-/* Creates an object: what `create` does. */
-brood_status bri_create_object(bri_session *session, const char *typeid, brood_value args,
-                               brood_value kwds, bri_managed **object, brood_value *error);
 
 brood_value bri_exposed_value(const bri_managed_type *type);
 brood_value bri_managed_token(const bri_session *session, const bri_managed *object);

@@ -93,7 +93,8 @@ static void expire_acquire(bri_waiter *waiter)
 
 /* ---- acquire's arguments ---- */
 
-brood_status bri_acquire_arguments(bri_invocation *call, bri_deadline *deadline, bool *wait)
+/* acquire(blocking=True, timeout=None or -1) */
+static brood_status acquire_arguments(bri_invocation *call, bri_deadline *deadline, bool *wait)
 {
     static const char *const names[] = {"blocking", "timeout"};
     const brood_value *out[2];
@@ -178,7 +179,7 @@ static brood_status semaphore_acquire(bri_invocation *call)
     semaphore *sem = call->state;
     bri_deadline deadline;
     bool wait = false;
-    BROOD_TRY(bri_acquire_arguments(call, &deadline, &wait));
+    BROOD_TRY(acquire_arguments(call, &deadline, &wait));
     if (sem->free > 0) {
         BROOD_TRY(note_taken(call->object, sem, call->session->client));
         sem->free--;
@@ -308,7 +309,7 @@ brood_status bri_rlock_acquire(bri_invocation *call, bri_rlock *lock)
 {
     bri_deadline deadline;
     bool wait = false;
-    BROOD_TRY(bri_acquire_arguments(call, &deadline, &wait));
+    BROOD_TRY(acquire_arguments(call, &deadline, &wait));
     if (lock->owner == NULL || lock->owner == call->session) {
         lock->owner = call->session;
         lock->depth++;

@@ -14,9 +14,6 @@ typedef struct bri_rlock {
     bool (*gives)(const bri_waiter *waiter); /* the answer for who gets it; NULL: always true */
 } bri_rlock;
 
-/* acquire(blocking=True, timeout=None or -1) */
-brood_status bri_acquire_arguments(bri_invocation *call, bri_deadline *deadline, bool *wait);
-
 /* As methods. */
 brood_status bri_rlock_acquire(bri_invocation *call, bri_rlock *lock);
 brood_status bri_rlock_release(bri_invocation *call, bri_rlock *lock);

@@ -213,7 +213,7 @@ brood_status bri_token_open(const brood_value *opaque, brood_value *state, bri_t
     return status;
 }
 
-brood_value bri_names_value(const char *const *names, size_t n)
+static brood_value names_value(const char *const *names, size_t n)
 {
     brood_value tuple = brood_tuple(n);
     for (size_t i = 0; i < n && tuple.kind == BROOD_TUPLE; i++) {
@@ -231,7 +231,7 @@ static brood_value keywords_of(const bri_proxy_form *form)
 {
     if (form->proxy != NULL || form->exposed == NULL)
         return brood_dict();
-    return brood_pack("{sv}", "exposed", bri_names_value(form->exposed, form->n_exposed));
+    return brood_pack("{sv}", "exposed", names_value(form->exposed, form->n_exposed));
 }
 
 /* RebuildProxy(proxy class, Token, 'pickle', keywords) */

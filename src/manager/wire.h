@@ -82,7 +82,4 @@ brood_status bri_proxy_write(const bri_proxy_form *form, bri_buffer *out);
 /* The name of the proxy class that CPython registers for a type; NULL: AutoProxy. */
 const char *bri_proxy_class(const char *typeid);
 
-/* The tuple of names. */
-brood_value bri_names_value(const char *const *names, size_t n);
-
 #endif /* BRI_MANAGER_WIRE_H */

@@ -22,7 +22,4 @@ brood_status brp_lifeline_create(brp_handle *kept, brp_handle *given);
  * its own. */
 brood_status brp_lifeline_hold(brp_handle given);
 
-/* Ends this process's whole group, itself included. Does not return. */
-void brp_end_own_group(void);
-
 #endif /* BRP_PARENT_H */

@@ -32,6 +32,14 @@ static bool leads_own_group(void)
     return getpgrp() == getpid();
 }
 
+/* With this process in it: does not return. */
+static void end_own_group(void)
+{
+    if (leads_own_group())
+        kill(0, SIGKILL);
+    brp_kill_self();
+}
+
 #if HAVE_ASYNC_LIFELINE
 /* The kernel sends SIGKILL by itself when the last writing end closes: nothing of this process has
  * to run, so it works for a stopped one too. The owner belongs to the open pipe, not to the
@@ -53,7 +61,7 @@ static void *watch_parent(void *argument)
     int fd = (int)(intptr_t)argument;
     struct pollfd lifeline = {.fd = fd, .events = POLLIN};
     brp_poll_until(&lifeline, 1, BRI_NEVER);
-    brp_end_own_group();
+    end_own_group();
     return NULL;
 }
 
@@ -76,13 +84,6 @@ brood_status brp_lifeline_hold(brp_handle given)
     }
     struct pollfd lifeline = {.fd = brp_fd(given), .events = POLLIN};
     if (poll(&lifeline, 1, 0) > 0) /* the parent was dead before the kernel knew whom to tell */
-        brp_end_own_group();
+        end_own_group();
     return BROOD_OK;
-}
-
-void brp_end_own_group(void)
-{
-    if (leads_own_group())
-        kill(0, SIGKILL);
-    brp_kill_self();
 }

@@ -445,8 +445,3 @@ brood_status bri_process_sentinel(brood_process *process, brp_watch *watch)
     bri_children_unlock();
     return status;
 }
-
-bri_owner bri_process_slot(const brood_process *process)
-{
-    return process->slot;
-}

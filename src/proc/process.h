@@ -80,10 +80,6 @@ struct brood_process {
  * it. BROOD_ESTATE when it was not started, or is no child of this process. */
 brood_status bri_process_sentinel(brood_process *process, brp_watch *watch);
 
-/* Its number in the process table of the arena; 0 before the start. The table's entry is swept when
- * the end is noticed. */
-bri_owner bri_process_slot(const brood_process *process);
-
 /* Frees everything; only when nothing refers to it any more. */
 void bri_process_free(brood_process *process);
 

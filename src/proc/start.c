@@ -180,7 +180,8 @@ static brood_status fail_silent_end(brood_process *process)
                     code);
 }
 
-brood_status bri_start_await_hello(brood_process *process, bri_deadline deadline)
+/* Waits for the child's hello; a refusal's status and message become ours. */
+static brood_status await_hello(brood_process *process, bri_deadline deadline)
 {
     bri_note note;
     brood_status status = bri_note_receive(process->stream, &note, deadline);
@@ -339,7 +340,7 @@ static brood_status run_steps(brood_process *process)
     if (status == BROOD_OK)
         status = send_block(&launch);
     if (status == BROOD_OK)
-        status = bri_start_await_hello(process, launch.deadline);
+        status = await_hello(process, launch.deadline);
     bri_buffer_fini(&launch.block);
     bri_free(launch.directory);
     if (status == BROOD_OK)

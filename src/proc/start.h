@@ -67,9 +67,6 @@ brood_status bri_own_kill_tree(brood_process *process);
 brood_status bri_start_write_block(bri_launch *launch, bool with_arena,
                                    struct bri_transfer *transfer);
 
-/* Waits for the child's hello; a refusal's status and message become ours. */
-brood_status bri_start_await_hello(brood_process *process, bri_deadline deadline);
-
 /* The method of that number (never DEFAULT); BROOD_EINVALID, BROOD_ENOTSUP. */
 brood_status bri_start_find(brood_start_method number, const bri_start_method **method);
 

@@ -6,7 +6,6 @@
  */
 #include "platform/parent.h"
 
-#include "platform/child.h"
 #include "win32/win32.h"
 
 brood_status brp_lifeline_create(brp_handle *kept, brp_handle *given)
@@ -20,11 +19,4 @@ brood_status brp_lifeline_hold(brp_handle given)
 {
     brp_handle_close(&given);
     return BROOD_OK;
-}
-
-/* Ends itself: the jobs of its own children close with it, and what else it started is in the job
- * that its parent has. */
-void brp_end_own_group(void)
-{
-    brp_kill_self();
 }

@@ -3,8 +3,6 @@
 #include "harness.h"
 #include "kills.h"
 
-#include "core/thread.h"
-
 static brood_queue *make(bool joinable, bool ends)
 {
     brood_queue *queue;

@@ -8,8 +8,6 @@
 #include "harness.h"
 #include "kills.h"
 
-#include "core/thread.h"
-
 enum { LONG = 20000 }; /* milliseconds that are taken for a hang */
 
 /* A process that works with an object and tells when it has come so far. */
