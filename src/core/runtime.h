@@ -47,7 +47,7 @@ typedef struct bri_runtime {
     struct bri_shared_table *shared;     /* objects of the arena that this process holds */
     struct bri_watchers *watchers;       /* those who wait for objects and handles together */
     struct bri_memories *memories;       /* named memory that it has open */
-    struct bri_connections *connections; /* those that this process has open */
+    struct bri_connections *connections; /* and listeners that this process has open */
     struct bri_children *children;
     struct bri_forkserver *forkserver;
     struct bri_pools *pools;

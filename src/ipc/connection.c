@@ -27,7 +27,7 @@ static const uint64_t DEFAULT_LIMIT = UINT64_C(1) << 30;
 
 static void free_connection(brood_connection *connection)
 {
-    bri_connection_unlink(connection);
+    bri_open_things_unlink(&connection->thing);
     brp_sender_close(&connection->sender);
     brp_channel_close(&connection->channel);
     brp_mutex_destroy(connection->read_lock);
@@ -35,6 +35,15 @@ static void free_connection(brood_connection *connection)
     bri_frame_fini(&connection->reader);
     bri_buffer_fini(&connection->scratch);
     bri_free(connection);
+}
+
+/* In a forked child: unless it is among what the child was given. */
+static void close_in_child(bri_open_thing *thing)
+{
+    brood_connection *connection = (brood_connection *)thing; /* its first member */
+    if (!connection->kept)
+        brp_channel_close(&connection->channel);
+    connection->kept = false;
 }
 
 brood_status bri_connection_make(brood_connection **connection, brp_channel channel, bool readable,
@@ -48,7 +57,8 @@ brood_status bri_connection_make(brood_connection **connection, brp_channel chan
     atomic_init(&made->references, 1);
     atomic_init(&made->limit, DEFAULT_LIMIT);
     made->channel = channel;
-    bri_connection_link(made);
+    made->thing.close_in_child = close_in_child;
+    bri_open_things_link(&made->thing);
     made->reader.takes_handles = channel.kind == BRP_CHANNEL_STREAM;
     made->readable = readable;
     made->writable = writable;

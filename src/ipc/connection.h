@@ -49,16 +49,17 @@ brood_status bri_connection_write_some(brood_connection *connection, const void 
                                        size_t *written);
 
 /*
- * For fork, which copies the descriptors of all connections: closes those that are in none of the
- * values (arguments of the child), so that the other ends learn of an end as they do under every
- * other start method. In the child, before anything else; the lock is held across the fork.
+ * For fork, which copies the descriptors of all connections and listeners: closes those that are in
+ * none of the values (arguments of the child), so that the other ends learn of an end as they do
+ * under every other start method. In the child, before anything else; the lock is held across the
+ * fork.
  */
 void bri_connections_lock(void);
 void bri_connections_unlock(void);
 void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords);
 
-/* What else has handles that a forked child must not keep: listeners. `close` is called in the
- * child for each that is linked. */
+/* What has handles that a forked child must not keep: `close_in_child` is called there for each
+ * that is linked. One that was never linked may be unlinked. */
 typedef struct bri_open_thing {
     struct bri_open_thing *previous, *next;
     void (*close_in_child)(struct bri_open_thing *thing);

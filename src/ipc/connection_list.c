@@ -1,5 +1,5 @@
 /*
- * ipc/connection_list.c - all connections that this process has open, for the sake of forks.
+ * ipc/connection_list.c - what this process has open and a forked child must not keep.
  */
 #include <string.h>
 
@@ -11,34 +11,34 @@
 #include "ipc/lend.h"
 #include "ipc/shared.h"
 
-/* All connections of this process. */
 struct bri_connections {
     brp_mutex *lock;
-    brood_connection *first;
-    bri_open_thing *things;
+    bri_open_thing *first;
 };
 
-void bri_connection_link(brood_connection *connection)
+void bri_open_things_link(bri_open_thing *thing)
 {
     struct bri_connections *all = bri_the_runtime.connections;
     brp_mutex_lock(all->lock);
-    connection->next = all->first;
+    thing->previous = NULL;
+    thing->next = all->first;
     if (all->first != NULL)
-        all->first->previous = connection;
-    all->first = connection;
+        all->first->previous = thing;
+    all->first = thing;
     brp_mutex_unlock(all->lock);
 }
 
-void bri_connection_unlink(brood_connection *connection)
+void bri_open_things_unlink(bri_open_thing *thing)
 {
     struct bri_connections *all = bri_the_runtime.connections;
     brp_mutex_lock(all->lock);
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else if (all->first == connection)
-        all->first = connection->next;
+    if (thing->next != NULL)
+        thing->next->previous = thing->previous;
+    if (thing->previous != NULL)
+        thing->previous->next = thing->next;
+    else if (all->first == thing)
+        all->first = thing->next;
+    thing->next = thing->previous = NULL;
     brp_mutex_unlock(all->lock);
 }
 
@@ -94,42 +94,11 @@ static void keep(const brood_value *value)
 
 void bri_connections_keep_only(const brood_value *arguments, const brood_value *keywords)
 {
-    struct bri_connections *all = bri_the_runtime.connections;
     keep(arguments);
     keep(keywords);
-    for (brood_connection *one = all->first; one != NULL; one = one->next) {
-        if (!one->kept)
-            brp_channel_close(&one->channel);
-        one->kept = false;
-    }
-    for (bri_open_thing *thing = all->things; thing != NULL; thing = thing->next)
+    for (bri_open_thing *thing = bri_the_runtime.connections->first; thing != NULL;
+         thing = thing->next)
         thing->close_in_child(thing);
-}
-
-void bri_open_things_link(bri_open_thing *thing)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    brp_mutex_lock(all->lock);
-    thing->previous = NULL;
-    thing->next = all->things;
-    if (all->things != NULL)
-        all->things->previous = thing;
-    all->things = thing;
-    brp_mutex_unlock(all->lock);
-}
-
-void bri_open_things_unlink(bri_open_thing *thing)
-{
-    struct bri_connections *all = bri_the_runtime.connections;
-    brp_mutex_lock(all->lock);
-    if (thing->next != NULL)
-        thing->next->previous = thing->previous;
-    if (thing->previous != NULL)
-        thing->previous->next = thing->next;
-    else if (all->things == thing)
-        all->things = thing->next;
-    thing->next = thing->previous = NULL;
-    brp_mutex_unlock(all->lock);
 }
 
 /* ---- start ---- */

@@ -10,12 +10,12 @@
 #include "platform/lock.h"
 
 struct brood_connection {
+    bri_open_thing thing;
+    bool kept; /* by bri_connections_keep_only */
     atomic_int references;
-    bool kept;                         /* by bri_connections_keep_only */
-    brood_connection *previous, *next; /* under the lock of bri_connections */
-    brp_channel channel;               /* BRP_NO_CHANNEL when closed */
-    bool is_foreign;                   /* the other end may be anybody who has the key */
-    _Atomic uint64_t limit;            /* of a message's bytes */
+    brp_channel channel;    /* BRP_NO_CHANNEL when closed */
+    bool is_foreign;        /* the other end may be anybody who has the key */
+    _Atomic uint64_t limit; /* of a message's bytes */
     bool readable;
     bool writable;
     brp_mutex *read_lock;
@@ -31,10 +31,6 @@ brood_status bri_connection_make(brood_connection **connection, brp_channel chan
                                  bool writable);
 brood_status bri_connection_retain(void *connection);
 void bri_connection_release(void *connection);
-
-/* Lists it among those of this process, and takes it out again. */
-void bri_connection_link(brood_connection *connection);
-void bri_connection_unlink(brood_connection *connection);
 
 /* Fails when the connection is closed or not `able`; "could not <what> a connection". */
 brood_status bri_connection_check(const brood_connection *connection, bool able, const char *what);
