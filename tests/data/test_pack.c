@@ -213,9 +213,47 @@ static void test_a_bad_unpack_format_is_told(void **state)
     brood_value_clear(&v);
 }
 
+static void pack_twice(brood_value packed[2], const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    for (int i = 0; i < 2; i++)
+        packed[i] = brood_pack_va(format, arguments);
+    va_end(arguments);
+}
+
+typedef brood_status unpack_function(const brood_value *value, const char *format,
+                                     va_list arguments);
+
+static void unpack_twice(unpack_function *unpack, const brood_value *value, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    for (int i = 0; i < 2; i++)
+        dt_ok(unpack(value, format, arguments));
+    va_end(arguments);
+}
+
+static void test_an_argument_list_is_left_as_it_was(void **state)
+{
+    (void)state;
+    brood_value packed[2];
+    pack_twice(packed, "[isf]", 1, "two", 3.5);
+    int64_t first = 0;
+    const char *second = NULL;
+    double third = 0;
+    unpack_twice(brood_unpack_va, &packed[0], "[isf]", &first, &second, &third);
+    assert_true(first == 1 && third == 3.5);
+    assert_string_equal(second, "two");
+    unpack_twice(brood_unpack_items_va, &packed[1], "ixf", &first, &third);
+    assert_true(first == 1 && third == 3.5);
+    dt_shows(packed[0], "[1, 'two', 3.5]");
+    dt_shows(packed[1], "[1, 'two', 3.5]");
+}
+
 dt_main(dt_test(test_each_letter_packs_its_kind), dt_test(test_brackets_pack_containers),
         dt_test(test_a_bad_format_is_told), dt_test(test_moved_values_are_cleared_on_failure),
         dt_test(test_brackets_are_bounded), dt_test(test_each_letter_unpacks_its_kind),
         dt_test(test_nested_formats_are_matched), dt_test(test_optional_parts_may_be_missing),
         dt_test(test_items_of_a_sequence_are_unpacked), dt_test(test_nothing_is_stored_on_failure),
-        dt_test(test_a_bad_unpack_format_is_told))
+        dt_test(test_a_bad_unpack_format_is_told), dt_test(test_an_argument_list_is_left_as_it_was))

@@ -81,6 +81,27 @@ static void test_a_limit_breaks_the_reading_side_only(void **state)
     brood_connection_close(b);
 }
 
+static void test_a_connection_has_a_limit_of_its_own(void **state)
+{
+    (void)state;
+    brood_connection *a, *b;
+    brood_value got;
+    bt_ok(brood_pipe(&a, &b, true));
+    brood_connection_set_limit(b, 20);
+    bt_ok(brood_connection_send(a, brood_str("short"), 1000));
+    bt_ok(brood_connection_recv(b, &got, 1000));
+    brood_value_clear(&got);
+    bt_ok(brood_connection_send(a, brood_str("more than twenty bytes"), 1000));
+    brood_connection_set_limit(b, 0); /* as in the beginning */
+    bt_ok(brood_connection_recv(b, &got, 1000));
+    brood_value_clear(&got);
+    brood_connection_set_limit(b, 20);
+    bt_ok(brood_connection_send(a, brood_str("more than twenty bytes"), 1000));
+    bt_fails(brood_connection_recv(b, &got, 1000), BROOD_ETOOLONG);
+    brood_connection_close(a);
+    brood_connection_close(b);
+}
+
 static void test_a_message_that_does_not_fit_is_kept(void **state)
 {
     (void)state;
@@ -379,6 +400,7 @@ int main(int argc, char **argv)
     return bt_main(
         argc, argv, bt_test(test_values_go_both_ways), bt_test(test_a_one_way_pipe_goes_one_way),
         bt_test(test_bytes_are_not_pickled), bt_test(test_a_limit_breaks_the_reading_side_only),
+        bt_test(test_a_connection_has_a_limit_of_its_own),
         bt_test(test_a_message_that_does_not_fit_is_kept), bt_test(test_time_outs_and_polls),
         bt_test(test_the_other_end_closed),
         bt_test(test_a_send_that_was_cut_off_breaks_the_sending_side), bt_test(test_misuse_is_told),

@@ -110,11 +110,11 @@ static void send_some(void)
     assert_int_equal(bt_join(child), 0);
 }
 
-/* The first one starts a thread that stays, so it has no ledger. */
-static void test_messages_carry_sockets_the_first_time(void **state)
+/* The first one starts a thread that stays. */
+static int send_before_the_ledger(void **state)
 {
-    (void)state;
     send_some();
+    return bt_ledger_open(state);
 }
 
 static void test_messages_carry_sockets_and_leave_nothing(void **state)
@@ -172,8 +172,10 @@ static void test_what_cannot_be_sent_leaves_nothing_open(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, cmocka_unit_test(test_messages_carry_sockets_the_first_time),
-                   bt_test(test_messages_carry_sockets_and_leave_nothing),
+    return bt_main(argc, argv,
+                   cmocka_unit_test_setup_teardown(test_messages_carry_sockets_and_leave_nothing,
+                                                   send_before_the_ledger, bt_ledger_close),
+
                    bt_test(test_a_value_owns_its_socket),
                    bt_test(test_a_handle_is_none_or_of_its_kind),
                    bt_test(test_a_process_gets_a_socket),
