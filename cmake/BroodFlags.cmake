@@ -2,7 +2,8 @@
 # targets nor a project that includes this one by add_subdirectory sees them.
 
 if(MSVC)
-  # C11 atomics are behind a switch (Visual Studio 2022 17.5 or later), and the sources are UTF-8.
+  # Visual Studio 2022 17.8 or later: atomics behind a switch since 17.5, _Thread_local since 17.8.
+  # The sources are UTF-8.
   add_compile_options(/W4 /utf-8 "$<$<COMPILE_LANG_AND_ID:C,MSVC>:/experimental:c11atomics>")
   set(brood_werror /WX)
 else()
