@@ -125,10 +125,14 @@ static brood_status serve(server *all)
         return bri_fail(BROOD_EFORMAT, "could not read a request: it is malformed");
     BROOD_TRY(brp_pass_receive(all->requests, handles, request.n_handles, BRI_NEVER));
     brood_status status = fork_child(all, &request, handles);
-    if (status != BROOD_OK)
+    if (status != BROOD_OK) {
+        /* The status first: the refusal is of this process, and as long as that is open the client
+         * would take its number for a living child's, and kill it. */
+        brp_handle_close(&handles[1]);
         bri_bootstrap_send_refusal(handles[0]);
+    }
     for (uint32_t i = 0; i < request.n_handles; i++)
-        if (i != 1 || status != BROOD_OK)
+        if (i != 1)
             brp_handle_close(&handles[i]);
     return BROOD_OK;
 }
