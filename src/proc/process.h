@@ -10,6 +10,8 @@
 
 #include <brood/process.h>
 
+#include <stdatomic.h>
+
 #include "ipc/proctable.h"
 #include "platform/child.h"
 #include "platform/waitmany.h"
@@ -57,8 +59,9 @@ struct brood_process {
     brp_handle lifeline; /* kept end */
     brp_handle status;   /* forkserver: where the exit code comes from, and the sentinel */
     uint32_t server;     /* forkserver: which one forks it: 1, 2, ... */
-    bri_owner slot;      /* in the process table of the arena; 0: none */
-    uint64_t loan;       /* of handles among its arguments (ipc/lend.h), until it has ended */
+    atomic_bool lost_server; /* and that it seems to have died; any thread that waits may set it */
+    bri_owner slot;          /* in the process table of the arena; 0: none */
+    uint64_t loan;           /* of handles among its arguments (ipc/lend.h), until it has ended */
     int exitcode;
     bri_outcome outcome; /* why the function failed */
 

@@ -24,7 +24,8 @@
 enum { DYING_MS = 1000 };
 
 struct bri_forkserver {
-    brp_mutex *lock;        /* for the members below; taken before all other locks */
+    brp_mutex *lock; /* for the members below; taken before all other locks */
+    /* These three change under that lock and the starts', and are read under either. */
     brood_process *process; /* NULL: not started */
     brp_handle stream;      /* to it: not in the process object, whose end closes it at any time */
     uint32_t number;        /* of the last one that was started: 1, 2, ... */
@@ -185,16 +186,39 @@ static const char *this_directory(struct bri_forkserver *state)
                                                                                         : "";
 }
 
+static void publish_server(struct bri_forkserver *state, brood_process *server, brp_handle stream,
+                           uint32_t number)
+{
+    bri_children_lock_starts();
+    state->process = server;
+    state->stream = stream;
+    state->number = number;
+    bri_children_unlock_starts();
+}
+
+static void bury_server(struct bri_forkserver *state)
+{
+    brood_process *server = state->process;
+    brp_handle stream = state->stream;
+    publish_server(state, NULL, BRP_NO_HANDLE, state->number);
+    brp_handle_close(&stream);
+    (void)brood_process_kill(server);
+    (void)brood_process_join(server, BROOD_FOREVER);
+    brood_process_destroy(server);
+}
+
 static brood_status start_server_here(struct bri_forkserver *state)
 {
     char *here = bri_strdup(this_directory(state));
     if (here == NULL)
         return BROOD_ENOMEM;
-    brood_status status = start_server(&state->process, &state->stream);
+    brood_process *server;
+    brp_handle stream;
+    brood_status status = start_server(&server, &stream);
     bri_free(status == BROOD_OK ? state->directory : here);
     if (status == BROOD_OK) {
         state->directory = here;
-        state->number++;
+        publish_server(state, server, stream, state->number + 1);
     }
     return status;
 }
@@ -222,9 +246,10 @@ static bool is_gone(struct bri_forkserver *state)
 }
 
 /* The end of a child's status without a word. */
-static void lose_server(const brood_process *process)
+static void lose_server(brood_process *process)
 {
     struct bri_forkserver *state = bri_the_runtime.forkserver;
+    atomic_store(&process->lost_server, true);
     if (state != NULL)
         atomic_store(&state->lost, process->server);
 }
@@ -232,25 +257,20 @@ static void lose_server(const brood_process *process)
 /* A server that is killed lives on for a moment. */
 static bool was_late(brood_process *process)
 {
-    struct bri_forkserver *state = bri_the_runtime.forkserver;
-    return state != NULL && process->server != 0 && atomic_load(&state->lost) == process->server;
+    return atomic_load(&process->lost_server);
 }
 
 /* Before the start: a server that runs. One that died is replaced. */
 static brood_status prepare(bri_launch *launch)
 {
     struct bri_forkserver *state = bri_the_runtime.forkserver;
+    atomic_store(&launch->process->lost_server, false);
     if (state == NULL)
         BROOD_TRY(make_state(&state));
     brp_mutex_lock(state->lock);
     brood_status status = BROOD_OK;
-    if (state->process != NULL && is_gone(state)) {
-        (void)brood_process_kill(state->process);
-        (void)brood_process_join(state->process, BROOD_FOREVER);
-        brood_process_destroy(state->process);
-        brp_handle_close(&state->stream);
-        state->process = NULL;
-    }
+    if (state->process != NULL && is_gone(state))
+        bury_server(state);
     if (state->process == NULL)
         status = start_server_here(state);
     if (status == BROOD_OK)
@@ -330,7 +350,9 @@ static brood_status launch_child(bri_launch *launch)
     BROOD_TRY(brp_stream_pair_one_way(ends));
     launch->process->status = ends[0];
     launch->process->server = bri_the_runtime.forkserver->number;
-    brood_status status = send_request(launch, ends[1], &transfer);
+    brood_status status = bri_the_runtime.forkserver->process == NULL
+                              ? BROOD_EEOF /* another thread is replacing it */
+                              : send_request(launch, ends[1], &transfer);
     brp_handle_close(&ends[1]);
     if (status == BROOD_EEOF) {
         lose_server(launch->process);

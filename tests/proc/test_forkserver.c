@@ -146,6 +146,56 @@ static void test_a_start_does_not_mind_that_the_server_dies_meanwhile(void **sta
 #endif
 }
 
+#ifndef _WIN32
+enum { STARTERS = 4, STARTS = 3 };
+
+typedef struct starter {
+    bri_thread *thread;
+    brood_process *processes[STARTS];
+    brood_status statuses[STARTS];
+} starter;
+
+static void start_all(void *argument)
+{
+    starter *self = argument;
+    for (int i = 0; i < STARTS; i++)
+        self->statuses[i] = brood_process_start(self->processes[i]);
+}
+
+/* 255: its server died before it could tell. */
+static void expect_started(starter *self)
+{
+    bri_thread_join(self->thread);
+    for (int i = 0; i < STARTS; i++) {
+        assert_int_equal(self->statuses[i], BROOD_OK);
+        int code = bt_join(self->processes[i]);
+        assert_true(code == 77 || code == 255);
+    }
+}
+#endif
+
+/* One thread replaces the server while others are about to ask it. */
+static void test_starts_of_many_threads_do_not_mind_that_the_server_dies(void **state)
+{
+    (void)state;
+    skip_without_fork(__func__);
+#ifndef _WIN32
+    for (int i = 0; i < 20; i++) {
+        starter starters[STARTERS];
+        int64_t pid = brood_process_pid(find_server());
+        for (int t = 0; t < STARTERS; t++) {
+            for (int k = 0; k < STARTS; k++)
+                starters[t].processes[k] = make(exit_with_preloaded);
+            bt_ok(bri_thread_start(&starters[t].thread, start_all, &starters[t]));
+        }
+        kill_server(&pid);
+        for (int t = 0; t < STARTERS; t++)
+            expect_started(&starters[t]);
+        assert_int_equal(bt_join(start(exit_with_preloaded)), 77);
+    }
+#endif
+}
+
 static void test_signals_reach_served_children(void **state)
 {
     (void)state;
@@ -200,5 +250,6 @@ int main(int argc, char **argv)
         bt_test(test_children_have_what_was_preloaded), bt_test(test_the_server_is_no_active_child),
         bt_test(test_children_end_with_their_server_and_the_next_start_has_a_new_one),
         bt_test(test_a_start_does_not_mind_that_the_server_dies_meanwhile),
+        bt_test(test_starts_of_many_threads_do_not_mind_that_the_server_dies),
         bt_test(test_signals_reach_served_children), bt_test(test_a_child_without_a_parent_ends));
 }
