@@ -1,6 +1,7 @@
 /* test_spawn_handles.c - platform/spawn.h: exactly the listed handles, and the standard streams. */
 #define _GNU_SOURCE
 #include "expect.h"
+#include "inheritable.h"
 
 #ifndef _WIN32
 #include <fcntl.h>
@@ -9,16 +10,6 @@
 #else
 #include <windows.h>
 #endif
-
-static void make_inheritable(brp_handle handle)
-{
-#ifdef _WIN32
-    assert_true(
-        SetHandleInformation((HANDLE)handle.value, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
-#else
-    assert_int_equal(fcntl((int)handle.value, F_SETFD, 0), 0);
-#endif
-}
 
 static void test_a_child_gets_the_listed_handles_and_no_other(void **state)
 {
@@ -29,8 +20,8 @@ static void test_a_child_gets_the_listed_handles_and_no_other(void **state)
     for (int i = 0; i < PAIRS; i++) {
         pt_ok(brp_stream_pair_one_way(pairs[i]));
         if (i % 2 == 0) {
-            make_inheritable(pairs[i][0]);
-            make_inheritable(pairs[i][1]);
+            bt_make_inheritable(pairs[i][0]);
+            bt_make_inheritable(pairs[i][1]);
         }
     }
     for (int i = 0; i < LISTED; i++) {

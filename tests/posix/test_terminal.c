@@ -3,6 +3,7 @@
 /* brood-test: start-methods */
 #define _GNU_SOURCE
 #include "harness.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "platform/clock.h"
-#include "platform/stream.h"
-
-enum { GENERATIONS = 3, LIMIT_MS = 20000 };
+enum { GENERATIONS = 3 };
 
 /* prog_start as the foreground of a terminal of its own. */
 typedef struct session {
@@ -62,28 +60,6 @@ static int close_session(session *one)
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void read_line(const session *one, char *line, size_t room)
-{
-    size_t length = 0, got = 0;
-    bri_deadline deadline = bri_deadline_after(brp_clock_now(), LIMIT_MS);
-    for (;;) {
-        char c = 0;
-        bt_ok(brp_stream_read((brp_handle){one->terminal}, &c, 1, &got, deadline));
-        if (c == '\n')
-            break;
-        if (c != '\r' && length < room - 1)
-            line[length++] = c;
-    }
-    line[length] = '\0';
-}
-
-static int64_t read_pid(const session *one)
-{
-    char line[64];
-    read_line(one, line, sizeof line);
-    return strtoll(line, NULL, 10);
-}
-
 static void press_interrupt(const session *one)
 {
     assert_int_equal(write(one->terminal, "\003", 1), 1);
@@ -95,7 +71,7 @@ static void test_ctrl_c_ends_the_root_and_the_tree_follows(void **state)
     int64_t pids[GENERATIONS];
     session one = open_session("tree", "3");
     for (int i = 0; i < GENERATIONS; i++)
-        pids[i] = read_pid(&one);
+        pids[i] = bt_read_pid((brp_handle){one.terminal});
     press_interrupt(&one);
     for (int i = 0; i < GENERATIONS; i++)
         assert_true(bt_is_gone(pids[i], 2000));
@@ -108,15 +84,15 @@ static void test_ctrl_c_does_not_reach_the_children(void **state)
     (void)state;
     char line[64];
     session one = open_session("stubborn", "0");
-    int64_t child = read_pid(&one);
+    int64_t child = bt_read_pid((brp_handle){one.terminal});
     press_interrupt(&one);
-    read_line(&one, line, sizeof line);
+    bt_read_line((brp_handle){one.terminal}, line, sizeof line);
     assert_non_null(strstr(line, "interrupt 1"));
     assert_false(bt_is_gone(child, 50));
     press_interrupt(&one);
-    read_line(&one, line, sizeof line);
+    bt_read_line((brp_handle){one.terminal}, line, sizeof line);
     assert_non_null(strstr(line, "interrupt 2"));
-    read_line(&one, line, sizeof line);
+    bt_read_line((brp_handle){one.terminal}, line, sizeof line);
     assert_string_equal(line, "the child ended with 7");
     assert_int_equal(close_session(&one), 0);
 }

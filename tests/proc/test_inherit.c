@@ -1,12 +1,7 @@
 /* What a child has of its parent and what not: standard input, handles, the depth of the tree. */
 /* brood-test: start-methods */
 #include "harness.h"
-
-#ifdef _WIN32
-#include <windows.h>
-#else
-#include <fcntl.h>
-#endif
+#include "inheritable.h"
 
 #include "platform/child.h"
 #include "platform/clock.h"
@@ -72,16 +67,6 @@ static brood_status exit_with_handles(brood_call *call)
     return BROOD_OK;
 }
 
-static void make_inheritable(brp_handle handle)
-{
-#ifdef _WIN32
-    assert_true(
-        SetHandleInformation((HANDLE)handle.value, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT));
-#else
-    assert_int_equal(fcntl((int)handle.value, F_SETFD, 0), 0);
-#endif
-}
-
 static void test_a_hundred_handles_are_not_the_childs(void **state)
 {
     (void)state;
@@ -92,7 +77,7 @@ static void test_a_hundred_handles_are_not_the_childs(void **state)
     int before = bt_join(bt_process(exit_with_handles, brood_tuple(0)));
     for (int i = 0; i < PAIRS; i++) {
         bt_ok(brp_stream_pair(pairs[i]));
-        make_inheritable(pairs[i][0]);
+        bt_make_inheritable(pairs[i][0]);
     }
     int with_more = bt_join(bt_process(exit_with_handles, brood_tuple(0)));
     for (int i = 0; i < PAIRS; i++) {

@@ -1,6 +1,7 @@
 /* test_console.c - Ctrl-C on a console reaches the root alone; what becomes of the tree is the
  * root's choice. The counterpart of posix/test_terminal.c. */
 #include "harness.h"
+#include "terminal.h"
 
 #include "base/memory.h"
 #include "platform/child.h"
@@ -89,28 +90,6 @@ static int close_session(session *one)
     return code;
 }
 
-static void read_line(const session *one, char *line, size_t room)
-{
-    size_t length = 0, got = 0;
-    bri_deadline deadline = bri_deadline_after(brp_clock_now(), LIMIT_MS);
-    for (;;) {
-        char c = 0;
-        bt_ok(brp_stream_read(one->output, &c, 1, &got, deadline));
-        if (c == '\n')
-            break;
-        if (c != '\r' && length < room - 1)
-            line[length++] = c;
-    }
-    line[length] = '\0';
-}
-
-static int64_t read_pid(const session *one)
-{
-    char line[64];
-    read_line(one, line, sizeof line);
-    return strtoll(line, NULL, 10);
-}
-
 static void press_interrupt(const session *one)
 {
     size_t written;
@@ -132,7 +111,7 @@ static void test_ctrl_c_ends_the_root_and_the_tree_follows(void **state)
     int64_t pids[GENERATIONS];
     session one = open_session("tree");
     for (int i = 0; i < GENERATIONS; i++)
-        pids[i] = read_pid(&one);
+        pids[i] = bt_read_pid(one.output);
     press_interrupt(&one);
     for (int i = 0; i < GENERATIONS; i++)
         assert_true(bt_is_gone(pids[i], 2000));
@@ -145,15 +124,15 @@ static void test_ctrl_c_does_not_reach_the_children(void **state)
     (void)state;
     char line[64];
     session one = open_session("stubborn");
-    int64_t child = read_pid(&one);
+    int64_t child = bt_read_pid(one.output);
     press_interrupt(&one);
-    read_line(&one, line, sizeof line);
+    bt_read_line(one.output, line, sizeof line);
     assert_string_equal(line, "interrupt 1");
     assert_false(bt_is_gone(child, 50));
     press_interrupt(&one);
-    read_line(&one, line, sizeof line);
+    bt_read_line(one.output, line, sizeof line);
     assert_string_equal(line, "interrupt 2");
-    read_line(&one, line, sizeof line);
+    bt_read_line(one.output, line, sizeof line);
     assert_string_equal(line, "the child ended with 7");
     assert_int_equal(close_session(&one), 0);
 }
