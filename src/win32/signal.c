@@ -36,7 +36,9 @@ static BOOL note(void)
 
 static BOOL WINAPI on_console_event(DWORD event)
 {
-    if (!note())
+    /* Somebody logs off: only services are told, nor does it say who, so it is no reason to end
+     * ("HandlerRoutine callback function"). The system's own handler for services passes it too. */
+    if (event == CTRL_LOGOFF_EVENT || !note())
         return FALSE;
     /* After a closing event the system ends the process as soon as this returns: the program has
      * until the system's own limit (5 s) to end by itself. */

@@ -86,6 +86,16 @@ static void test_events_are_counted_and_kept_from_the_others(void **state)
     expect_fails(brp_interrupt_take(on_interrupt, &n_calls), BROOD_ESTATE);
 }
 
+/* A service is told of everybody's end of a session. */
+static void test_somebody_who_logs_off_interrupts_nothing(void **state)
+{
+    (void)state;
+    expect_ok(brp_interrupt_take(on_interrupt, &n_calls));
+    raise_and_await(CTRL_LOGOFF_EVENT);
+    assert_int_equal(atomic_load(&n_former), 1);
+    assert_int_equal(atomic_load(&n_calls), 0);
+}
+
 static void test_the_former_handlers_stand_again(void **state)
 {
     (void)state;
@@ -170,6 +180,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_events_are_counted_and_kept_from_the_others, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_somebody_who_logs_off_interrupts_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_the_former_handlers_stand_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_handler_itself_may_give_back, set_up, tear_down),
