@@ -257,6 +257,8 @@ static brood_status open_sender(brp_sender **sender, brp_channel channel)
 brood_status brp_sender_write(brp_sender **sender, brp_channel channel, const void *data,
                               size_t size)
 {
+    if (size > UINT32_MAX)
+        return bri_fail(BROOD_ETOOLONG, "could not write to a pipe: a message of %zu bytes", size);
     BROOD_TRY(open_sender(sender, channel));
     brp_sender *one = *sender;
     DWORD error = collect(one);

@@ -248,6 +248,10 @@ static void test_messages_go_out_in_the_background(void **state)
         for (int i = 0; i < 20 && status == BROOD_OK; i++)
             status = brp_sender_write(&sender, made.client, large, SIZE);
         assert_int_equal(status, BROOD_ETIMEDOUT);
+#if SIZE_MAX > UINT32_MAX
+        pt_fails(brp_sender_write(&sender, made.client, large, (size_t)UINT32_MAX + 2),
+                 BROOD_ETOOLONG);
+#endif
         pt_ok(brp_channel_read(made.accepted, got, SIZE, &n, &left, pt_hang()));
         assert_int_equal(n, SIZE);
         assert_int_equal(got[SIZE - 1], 'z');
