@@ -205,6 +205,10 @@ static SOCKET listen_at(const struct addrinfo *at, bool everywhere, int backlog,
         ioctlsocket(made, (long)FIONBIO, &on) == 0)
         return made;
     *error = WSAGetLastError();
+    /* What bind says of a port that another socket has everywhere, for itself alone ("bind
+     * function": bound to the same address with exclusive access), or that is set aside. */
+    if (*error == WSAEACCES)
+        *error = WSAEADDRINUSE;
     closesocket(made);
     return INVALID_SOCKET;
 }
