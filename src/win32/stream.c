@@ -186,7 +186,10 @@ brood_status brp_stream_read_all(brp_handle stream, void *data, size_t size, siz
 
 /* ---- Writing ---- */
 
-/* What FilePipeLocalInformation tells; winternl.h has only its number. */
+/* Microsoft's winternl.h has neither this function nor what FilePipeLocalInformation tells. */
+NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, IO_STATUS_BLOCK *block, void *information,
+                                      ULONG size, FILE_INFORMATION_CLASS what);
+
 typedef struct pipe_local_information {
     ULONG type, configuration, instances_most, instances, inbound_quota, read_available,
         outbound_quota, write_available, state, end;
