@@ -263,11 +263,13 @@ brood_status brood_proxy_join(brood_proxy *queue)
 /* (first..., *path): the arguments, followed by the path's steps. Both are moved in. */
 static brood_value with_path(brood_value args, brood_value path)
 {
-    brood_status status = bri_value_check(&path);
-    if (args.kind == BROOD_INVALID || status != BROOD_OK) {
+    brood_status status = bri_value_check(&args);
+    if (status == BROOD_OK)
+        status = bri_value_check(&path);
+    if (status != BROOD_OK) {
         brood_value_clear(&path);
         brood_value_clear(&args);
-        return bri_invalid(status == BROOD_OK ? BROOD_ENOMEM : status);
+        return bri_invalid(status);
     }
     if (path.kind == BROOD_INVALID)
         return args;

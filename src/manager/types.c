@@ -116,6 +116,7 @@ static brood_status add_shared(const char *name, const char *typeid, brood_value
     size_t n = 0;
     if (name == NULL || name[0] == '\0' || typeid == NULL)
         return bri_fail(BROOD_EINVALID, "could not share an object: it has no name or type");
+    BROOD_TRY(bri_value_check(args));
     if (args->kind == BROOD_INVALID)
         *args = brood_tuple(0);
     if (args->kind != BROOD_TUPLE)

@@ -387,6 +387,7 @@ static brood_status start(engine *self, brood_executor_options *options)
 {
     int n = options->workers == 0 ? brood_cpu_count() : options->workers;
     brood_kind kind = brood_value_kind(&self->initargs);
+    BROOD_TRY(bri_value_check(&self->initargs));
     if (n < 1 || n > BRI_MAX_WORKERS)
         return bri_fail(BROOD_EINVALID, "could not make an executor of %d workers: %d is the most",
                         options->workers, BRI_MAX_WORKERS);
@@ -441,6 +442,8 @@ static brood_status check(brood_function function, const brood_value *args,
 {
     brood_kind kind = brood_value_kind(args), named = brood_value_kind(&options->kwargs);
     BROOD_TRY(bri_policy_check(&options->policy, "submit a task"));
+    BROOD_TRY(bri_value_check(args));
+    BROOD_TRY(bri_value_check(&options->kwargs));
     if (function == NULL)
         return bri_fail(BROOD_EINVALID, "could not submit a task: the function is NULL");
     if ((kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST) ||

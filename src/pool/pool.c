@@ -178,6 +178,7 @@ brood_status bri_pool_check(brood_pool *pool, const char *what)
 static brood_status check_options(const brood_pool_options *options)
 {
     brood_kind kind = brood_value_kind(&options->initargs);
+    BROOD_TRY(bri_value_check(&options->initargs));
     if (options->workers < 0 || options->workers > BRI_MAX_WORKERS)
         return bri_fail(BROOD_EINVALID, "could not make a pool of %d workers: %d is the most",
                         options->workers, BRI_MAX_WORKERS);

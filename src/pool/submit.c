@@ -125,6 +125,8 @@ static brood_status check_call(brood_pool *pool, brood_function function, const 
     brood_kind kind = brood_value_kind(args), named = brood_value_kind(&options->kwargs);
     BROOD_TRY(bri_pool_check(pool, "apply"));
     BROOD_TRY(bri_policy_check(&options->policy, "apply"));
+    BROOD_TRY(bri_value_check(args));
+    BROOD_TRY(bri_value_check(&options->kwargs));
     if (function == NULL)
         return bri_fail(BROOD_EINVALID, "could not apply: the function is NULL");
     if (kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/object.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
 
@@ -225,10 +226,8 @@ const brood_value *brood_call_keywords(brood_call *call)
 brood_status brood_call_return(brood_call *call, brood_value result)
 {
     if (brood_value_kind(&result) == BROOD_INVALID) {
-        brood_status status = brood_last_error()->status;
-        return status != BROOD_OK
-                   ? status
-                   : bri_fail(BROOD_EINVALID, "could not return a result: the value is empty");
+        BROOD_TRY(bri_value_check(&result));
+        return bri_fail(BROOD_EINVALID, "could not return a result: the value is empty");
     }
     if (call->raised) {
         bri_outcome_clear(call->outcome);

@@ -170,6 +170,9 @@ static void test_objects_are_nested(void **state)
     int64_t n;
     bt_ok(brood_manager_number_of_objects(manager, &n));
     assert_int_equal(n, 1);
+    bt_fails(brood_proxy_set_path(outer, brood_pack("[i]", 0), brood_str("\xff")), BROOD_EFORMAT);
+    bt_fails(brood_proxy_set_path(outer, brood_str("\xff"), brood_none()), BROOD_EFORMAT);
+    bt_fails(brood_manager_share("name", "list", brood_pack("(s)", "\xff")), BROOD_EFORMAT);
     brood_value value;
     brood_proxy *again;
     bt_ok(brood_proxy_call(outer, "__getitem__", brood_pack("(i)", 0), &value));

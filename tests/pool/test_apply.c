@@ -53,6 +53,20 @@ static void test_what_cannot_be_applied_is_refused(void **state)
     bt_fails(brood_pool_apply(pool, square, (brood_value){0},
                               &(brood_apply_options){.kwargs = brood_list()}, &result),
              BROOD_ETYPE);
+    /* What could not be made is not the same as nothing. */
+    bt_fails(brood_pool_apply(pool, subtract, brood_pack("(s)", "\xff"), NULL, &result),
+             BROOD_EFORMAT);
+    bt_message_has("is not UTF-8");
+    bt_fails(brood_pool_apply(pool, subtract, (brood_value){0},
+                              &(brood_apply_options){.kwargs = brood_pack("{s:s}", "a", NULL)},
+                              &result),
+             BROOD_EINVALID);
+    brood_pool *other_pool;
+    bt_fails(brood_pool_create(&other_pool,
+                               &(brood_pool_options){.workers = 1,
+                                                     .initializer = square,
+                                                     .initargs = brood_pack("(s)", "\xff")}),
+             BROOD_EFORMAT);
     bt_fails(brood_pool_apply(pool, square, (brood_value){0},
                               &(brood_apply_options){.policy.priority = 2}, &result),
              BROOD_EINVALID);

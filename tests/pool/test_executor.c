@@ -372,7 +372,21 @@ static void a_call_that_waits_for_its_next_attempt(void)
     }
 #define BOTH(name) bt_test(test_processes_##name), bt_test(test_threads_##name)
 
+static void what_could_not_be_made_is_refused(void)
+{
+    brood_executor *executor = make(1), *other;
+    brood_apply_options options = {.kwargs = brood_str("\xff")};
+    bt_fails(brood_executor_submit(executor, square, brood_str("\xff"), NULL, NULL), BROOD_EFORMAT);
+    bt_fails(brood_executor_submit(executor, square, (brood_value){0}, &options, NULL),
+             BROOD_EFORMAT);
+    brood_executor_destroy(executor);
+    brood_executor_options broken = {
+        .engine = engine, .workers = 1, .initializer = square, .initargs = brood_str("\xff")};
+    bt_fails(brood_executor_create(&other, &broken), BROOD_EFORMAT);
+}
+
 EACH(submitted_calls_give_results)
+EACH(what_could_not_be_made_is_refused)
 EACH(failures_are_described)
 EACH(queued_tasks_are_cancelled)
 EACH(callbacks_are_called)
@@ -399,11 +413,12 @@ static void test_the_engines_have_names(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(
-        argc, argv, bt_test(test_the_engines_have_names), BOTH(submitted_calls_give_results),
-        BOTH(failures_are_described), BOTH(queued_tasks_are_cancelled), BOTH(callbacks_are_called),
-        BOTH(shutdown_cancels_what_is_queued), BOTH(map_keeps_the_order),
-        BOTH(map_has_a_time_limit), BOTH(no_result_is_lost_to_the_time_limit),
-        BOTH(a_failing_initializer_breaks_it), BOTH(later_futures_complete_first),
-        BOTH(failed_calls_are_tried_again), BOTH(a_call_that_waits_for_its_next_attempt));
+    return bt_main(argc, argv, bt_test(test_the_engines_have_names),
+                   BOTH(submitted_calls_give_results), BOTH(what_could_not_be_made_is_refused),
+                   BOTH(failures_are_described), BOTH(queued_tasks_are_cancelled),
+                   BOTH(callbacks_are_called), BOTH(shutdown_cancels_what_is_queued),
+                   BOTH(map_keeps_the_order), BOTH(map_has_a_time_limit),
+                   BOTH(no_result_is_lost_to_the_time_limit), BOTH(a_failing_initializer_breaks_it),
+                   BOTH(later_futures_complete_first), BOTH(failed_calls_are_tried_again),
+                   BOTH(a_call_that_waits_for_its_next_attempt));
 }

@@ -29,6 +29,16 @@ static brood_status return_what_failed(brood_call *call)
     return brood_call_return(call, brood_pack("(?"));
 }
 
+static brood_status return_nothing_after_a_failure(brood_call *call)
+{
+    int64_t n;
+    assert_int_equal(brood_get_int(brood_call_arguments(call), &n), BROOD_ETYPE);
+    assert_int_equal(brood_call_return(call, (brood_value){0}), BROOD_EINVALID);
+    brood_value failed = brood_str("\xff");
+    assert_int_equal(brood_get_int(brood_call_arguments(call), &n), BROOD_ETYPE);
+    return brood_call_return(call, failed);
+}
+
 static brood_status raise_key_error(brood_call *call)
 {
     return brood_call_raise(call, "KeyError", "no %s", "key");
@@ -107,6 +117,8 @@ static void test_failures(void **state)
     expect_failure(raise_key_error, brood_tuple(0), "KeyError", "no key");
     expect_failure(return_sum, brood_pack("(is)", 3, "4"), "TypeError", "could not");
     expect_failure(return_what_failed, brood_tuple(0), "ValueError", "could not pack");
+    expect_failure(return_nothing_after_a_failure, brood_tuple(0), "ValueError",
+                   "making it failed");
     expect_failure(fail_without_a_word, brood_tuple(0), "RuntimeError",
                    brood_status_text(BROOD_ECANCELLED));
     bri_outcome outcome = run(raise_and_go_on, brood_tuple(0));
