@@ -306,18 +306,34 @@ brood_status bri_reader_collect(bri_reader *r, unsigned kind, size_t from, brood
 
 /* ---- beginning and end ---- */
 
+/* What a process of the tree could make and write can be read again: it is no deeper than any
+ * value, has no more nodes than bytes, and each of those takes a few. So what comes from elsewhere
+ * by the same way still cannot grow without bounds. */
+static brood_pickle_limits limits_of(const bri_pickle_options *options, size_t size)
+{
+    enum { BYTES_A_BYTE = 256 };
+    brood_pickle_limits limits = options->limits;
+    if (options->find_class != NULL) {
+        size_t most = size < SIZE_MAX / BYTES_A_BYTE ? BYTES_A_BYTE * size : SIZE_MAX;
+        limits.max_depth = BROOD_MAX_DEPTH;
+        limits.max_nodes = size < DEFAULT_NODES ? DEFAULT_NODES : size;
+        limits.max_bytes = most < DEFAULT_BYTES ? DEFAULT_BYTES : most;
+    }
+    return limits;
+}
+
 void bri_reader_init(bri_reader *r, const void *data, size_t size,
                      const bri_pickle_options *options)
 {
-    const brood_pickle_limits *limits = &options->limits;
-    size_t depth = limits->max_depth == 0 ? DEFAULT_DEPTH : limits->max_depth;
+    brood_pickle_limits limits = limits_of(options, size);
+    size_t depth = limits.max_depth == 0 ? DEFAULT_DEPTH : limits.max_depth;
     memset(r, 0, offsetof(bri_reader, inline_stack));
     r->begin = r->p = r->op = data;
     r->end = r->begin + size;
     r->options = options;
     r->max_depth = (uint32_t)(depth < BROOD_MAX_DEPTH ? depth : BROOD_MAX_DEPTH);
-    r->max_nodes = limits->max_nodes == 0 ? DEFAULT_NODES : limits->max_nodes;
-    r->max_bytes = limits->max_bytes == 0 ? DEFAULT_BYTES : limits->max_bytes;
+    r->max_nodes = limits.max_nodes == 0 ? DEFAULT_NODES : limits.max_nodes;
+    r->max_bytes = limits.max_bytes == 0 ? DEFAULT_BYTES : limits.max_bytes;
     r->stack = (bri_values){.items = r->inline_stack, .capacity = BRI_INLINE_STACK};
     r->memo = (bri_values){.items = r->inline_memo, .capacity = BRI_INLINE_MEMO};
     r->marks = r->inline_marks;

@@ -36,9 +36,8 @@ brood_status brood_queue_put_bytes_many(brood_queue *queue, const brood_span *sp
                                         brood_ms timeout, size_t *n_put)
 {
     bri_patience patience = {.timeout = timeout};
-    BROOD_TRY(bri_queue_check(queue, "put into a queue"));
     size_t all = 0;
-    brood_status status = BROOD_OK;
+    brood_status status = bri_queue_check(queue, "put into a queue");
     while (all < n && status == BROOD_OK) {
         size_t k = 0;
         status = put_some(queue, spans + all, n - all, &k, &patience);

@@ -141,6 +141,9 @@ static void free_tables(bri_arena *arena, bri_holder *holder)
 brood_status bri_parcel_reserve(bri_ring_view *view, uint64_t size, uint64_t *block)
 {
     bri_arena *arena = view->arena;
+    if (size > UINT64_MAX - sizeof(parcel))
+        return bri_fail(BROOD_ENOMEM, "could not take %llu bytes of shared memory",
+                        (unsigned long long)size);
     BROOD_TRY(bri_arena_alloc(arena, sizeof(parcel) + size, block));
     BRI_KILL_POINT("parcel-allocated");
     parcel_at(arena, *block)->size = size;

@@ -290,7 +290,6 @@ static brood_status put_values(brood_queue *queue, const brood_value *values, si
     bri_buffer own = {0};
     batch all = {.buffer = borrow_scratch(queue, &own)};
     brood_status status = BROOD_OK;
-    *n_put = 0;
     while (*n_put < n && status == BROOD_OK) {
         size_t k = 0;
         brood_status filled = fill_batch(&all, values + *n_put, n - *n_put);
@@ -309,11 +308,13 @@ static brood_status put_values(brood_queue *queue, const brood_value *values, si
 brood_status brood_queue_put_many(brood_queue *queue, brood_value *values, size_t n,
                                   brood_ms timeout, size_t *n_put)
 {
-    size_t unused;
+    size_t put = 0;
     bri_patience patience = {.timeout = timeout};
     brood_status status = bri_queue_check(queue, "put into a queue");
     if (status == BROOD_OK)
-        status = put_values(queue, values, n, n_put == NULL ? &unused : n_put, &patience);
+        status = put_values(queue, values, n, &put, &patience);
+    if (n_put != NULL)
+        *n_put = put;
     for (size_t i = 0; i < n; i++)
         brood_value_clear(&values[i]);
     return status;

@@ -228,7 +228,7 @@ static void test_reserved_memory_is_checked_and_kept_on_failure(void **state)
     (void)state;
     uint64_t used = bt_arena_used();
     brood_queue *queue;
-    void *made[70];
+    void *made[70], *none = NULL;
     char own[64];
     bt_ok(brood_queue_create(&queue, &(brood_queue_options){.maxsize = 1}));
     for (int i = 0; i < 70; i++)
@@ -237,6 +237,9 @@ static void test_reserved_memory_is_checked_and_kept_on_failure(void **state)
     bt_message_has("100");
     bt_fails(brood_queue_commit(queue, own, 1, 0), BROOD_EINVALID);
     bt_fails(brood_queue_commit(queue, NULL, 0, 0), BROOD_EINVALID);
+    bt_fails(brood_queue_reserve(queue, SIZE_MAX, &none), BROOD_ENOMEM);
+    bt_fails(brood_queue_reserve(queue, SIZE_MAX - 40, &none), BROOD_ENOMEM);
+    assert_null(none);
     bt_ok(brood_queue_commit(queue, made[0], 100, 0));
     assert_int_equal(brood_queue_commit(queue, made[1], 100, 0), BROOD_EFULL);
     bt_ok(brood_queue_discard(queue, NULL));

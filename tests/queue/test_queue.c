@@ -164,6 +164,33 @@ static void test_large_values_travel(void **state)
     brood_queue_destroy(queue);
 }
 
+static void test_values_of_any_depth_travel(void **state)
+{
+    (void)state;
+    brood_queue *queue;
+    brood_connection *first, *second;
+    brood_value deep = brood_list(), copy, value;
+    for (int i = 1; i < BROOD_MAX_DEPTH; i++) {
+        brood_value outer = brood_list();
+        bt_ok(brood_append(&outer, deep));
+        deep = outer;
+    }
+    bt_ok(brood_queue_create(&queue, NULL));
+    bt_ok(brood_value_copy(&deep, &copy));
+    bt_ok(brood_queue_put(queue, copy, 0));
+    bt_ok(brood_queue_get(queue, &value, 0));
+    assert_true(brood_value_equal(&value, &deep));
+    bt_ok(brood_pipe(&first, &second, true));
+    bt_ok(brood_connection_send(first, value, 0));
+    bt_ok(brood_connection_recv(second, &value, 0));
+    assert_true(brood_value_equal(&value, &deep));
+    brood_value_clear(&value);
+    brood_value_clear(&deep);
+    brood_connection_close(first);
+    brood_connection_close(second);
+    brood_queue_destroy(queue);
+}
+
 static void test_maxsize_counts_messages(void **state)
 {
     (void)state;
@@ -265,6 +292,13 @@ static void test_misuse_is_told(void **state)
     bt_fails(brood_queue_put(NULL, value, 0), BROOD_EINVALID);
     bt_fails(brood_queue_get(NULL, &value, 0), BROOD_EINVALID);
     bt_fails(brood_queue_put_bytes(NULL, "", 0, 0), BROOD_EINVALID);
+    size_t n = 9;
+    value = brood_str("so it is with many, and none of them is in the queue");
+    bt_fails(brood_queue_put_many(NULL, &value, 1, 0, &n), BROOD_EINVALID);
+    assert_int_equal(n, 0);
+    n = 9;
+    bt_fails(brood_queue_put_bytes_many(NULL, &(brood_span){"", 0}, 1, 0, &n), BROOD_EINVALID);
+    assert_int_equal(n, 0);
     assert_int_equal(brood_queue_size(NULL), 0);
     brood_queue_close(NULL);
     brood_queue_destroy(NULL);
@@ -575,10 +609,10 @@ int main(int argc, char **argv)
         argc, argv, bt_test(test_values_come_out_in_order), bt_test(test_an_empty_queue_says_so),
         bt_test(test_bytes_of_all_sizes_arrive_whole),
         bt_test(test_bytes_and_values_are_told_apart), bt_test(test_bytes_come_into_given_memory),
-        bt_test(test_large_values_travel), bt_test(test_maxsize_counts_messages),
-        bt_test(test_memory_is_bounded), bt_test(test_a_queue_gives_its_memory_back),
-        bt_test(test_a_closed_queue_is_drained), bt_test(test_misuse_is_told),
-        bt_test(test_queues_and_locks_travel_in_messages),
+        bt_test(test_large_values_travel), bt_test(test_values_of_any_depth_travel),
+        bt_test(test_maxsize_counts_messages), bt_test(test_memory_is_bounded),
+        bt_test(test_a_queue_gives_its_memory_back), bt_test(test_a_closed_queue_is_drained),
+        bt_test(test_misuse_is_told), bt_test(test_queues_and_locks_travel_in_messages),
         bt_test(test_out_of_memory_loses_no_bytes), bt_test(test_threads_share_a_queue),
         bt_test(test_producers_wait_for_memory), bt_test(test_closing_wakes_all_who_wait),
         bt_test(test_processes_share_a_queue), bt_test(test_messages_outlive_their_sender));
