@@ -104,7 +104,12 @@ brood_status brood_dict_take(brood_value *dict, const brood_value *key, brood_va
 {
     if (dict->kind != BROOD_DICT)
         return bri_fail_kind("take from a dict", dict);
-    bri_entry *entry = bri_table_find(dict, key);
+    uint64_t hash;
+    bool salted;
+    key = bri_given(key);
+    if (!bri_hash(key, 0, &hash, &salted))
+        return bri_fail_key(key);
+    bri_entry *entry = bri_table_find_hashed(dict, key, hash);
     if (entry == NULL)
         return bri_fail(BROOD_ENOTFOUND, "could not take from a dict: the key is not there");
     bri_replaced taken;
@@ -232,6 +237,7 @@ bool brood_set_next(const brood_value *set, size_t *position, const brood_value 
     bri_entry *entry = bri_table_next(set, position);
     if (entry == NULL)
         return false;
-    *item = &entry->key;
+    if (item != NULL)
+        *item = &entry->key;
     return true;
 }

@@ -17,6 +17,9 @@
  */
 size_t bri_utf8_valid(const char *text, size_t size);
 
+/* The same without surrogates: what everybody else calls UTF-8. */
+size_t bri_utf8_strict(const char *text, size_t size);
+
 /* Reads the code point at `*text` of well-formed text and steps behind it. */
 uint32_t bri_utf8_next(const char **text);
 

@@ -4,7 +4,7 @@
 #include "data/text.h"
 
 /* The size of the well-formed sequence at `s`, 0 if there is none. */
-static size_t sequence_size(const unsigned char *s, size_t size)
+static size_t sequence_size(const unsigned char *s, size_t size, bool surrogates)
 {
     unsigned char lead = s[0];
     size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
@@ -14,12 +14,12 @@ static size_t sequence_size(const unsigned char *s, size_t size)
         if ((s[i] & 0xC0) != 0x80)
             return 0;
     if ((lead == 0xE0 && s[1] < 0xA0) || (lead == 0xF0 && s[1] < 0x90) ||
-        (lead == 0xF4 && s[1] > 0x8F))
+        (lead == 0xF4 && s[1] > 0x8F) || (lead == 0xED && s[1] > 0x9F && !surrogates))
         return 0;
     return length;
 }
 
-size_t bri_utf8_valid(const char *text, size_t size)
+static size_t valid_size(const char *text, size_t size, bool surrogates)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t i = 0;
@@ -35,12 +35,22 @@ size_t bri_utf8_valid(const char *text, size_t size)
             i++;
         if (i == size)
             break;
-        size_t length = sequence_size(s + i, size - i);
+        size_t length = sequence_size(s + i, size - i, surrogates);
         if (length == 0)
             return i;
         i += length;
     }
     return i;
+}
+
+size_t bri_utf8_valid(const char *text, size_t size)
+{
+    return valid_size(text, size, true);
+}
+
+size_t bri_utf8_strict(const char *text, size_t size)
+{
+    return valid_size(text, size, false);
 }
 
 uint32_t bri_utf8_next(const char **text)

@@ -125,12 +125,13 @@ brood_value brood_str_n(const char *text, size_t size)
     return make_text(BROOD_STR, text, size);
 }
 
-/* Each byte that is not part of well-formed UTF-8 becomes the surrogate U+DC80 .. U+DCFF. */
+/* Each byte that is not part of well-formed UTF-8 becomes the surrogate U+DC80 .. U+DCFF. So do
+ * those of a surrogate, or other bytes would become the same str. */
 static size_t escape_bytes(const char *text, size_t size, char *out)
 {
     size_t written = 0;
     for (size_t i = 0; i < size;) {
-        size_t valid = bri_utf8_valid(text + i, size - i);
+        size_t valid = bri_utf8_strict(text + i, size - i);
         if (out != NULL)
             memcpy(out + written, text + i, valid);
         written += valid;

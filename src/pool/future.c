@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "core/runtime.h"
 #include "platform/clock.h"
 #include "platform/lock.h"
 
@@ -318,6 +319,7 @@ brood_status brood_as_completed(brood_completed **completed, brood_future *const
     if (completed == NULL || (futures == NULL && n != 0))
         return bri_fail(BROOD_EINVALID, "could not wait for tasks: %s is NULL",
                         completed == NULL ? "where the iteration goes" : "their list");
+    BROOD_TRY(bri_runtime_check("wait for tasks"));
     for (size_t i = 0; i < n; i++)
         BROOD_TRY(check_future(futures[i], "wait for tasks"));
     brood_completed *made =

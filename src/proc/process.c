@@ -410,10 +410,13 @@ brood_status brood_process_authkey(const brood_process *process, const void **ke
 
 brood_status brood_process_set_authkey(brood_process *process, const void *key, size_t size)
 {
-    if (process == NULL || process->kind == BRI_PROCESS_PARENT)
-        return bri_fail(BROOD_ESTATE, "could not set the authkey: it is no process of ours");
-    if (key == NULL || size == 0)
-        return bri_fail(BROOD_EINVALID, "could not set the authkey of \"%s\": it is empty",
+    BROOD_TRY(bri_runtime_check("set the authkey"));
+    if (process == NULL || key == NULL || size == 0)
+        return bri_fail(BROOD_EINVALID, "could not set the authkey: %s",
+                        process == NULL ? "there is no process" : "it is empty");
+    if (process->kind == BRI_PROCESS_PARENT)
+        return bri_fail(BROOD_ESTATE,
+                        "could not set the authkey of \"%s\": it is no process of ours",
                         process->name);
     bri_children_lock();
     brood_status status = bri_process_set_key(process, key, size);

@@ -156,6 +156,9 @@ static void test_items_are_taken_out(void **state)
     dt_shows(item, "'b'");
     dt_fails(brood_dict_take(&dict, &key, &item), BROOD_ENOTFOUND);
     brood_value_clear(&key);
+    key = brood_list();
+    dt_fails(brood_dict_take(&dict, &key, &item), BROOD_ETYPE);
+    dt_fails(brood_dict_take(&dict, NULL, &item), BROOD_EINVALID);
     dt_shows(dict, "{'c': 'd'}");
 }
 
@@ -216,6 +219,9 @@ static void test_sets_have_each_item_once(void **state)
     while (brood_set_next(&set, &position, &item))
         count++;
     assert_int_equal(count, 100);
+    for (position = 0; brood_set_next(&set, &position, NULL);)
+        count--;
+    assert_int_equal(count, 0);
     assert_false(brood_dict_next(&set, &position, NULL, NULL));
     assert_false(brood_set_has(&key, &key));
     brood_value_clear(&set);

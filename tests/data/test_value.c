@@ -227,6 +227,10 @@ static void test_text_that_is_no_utf8_is_refused_or_escaped(void **state)
     dt_invalid(brood_str(NULL), BROOD_EINVALID);
     dt_shows(brood_str_escaped("abc\xff\xc3\xa9\xc3", 7), "'abc\\udcff\xc3\xa9\\udcc3'");
     dt_shows(brood_str_escaped("", 0), "''");
+    /* As Python: a surrogate is no UTF-8, and what other bytes become. */
+    dt_shows(brood_str_escaped("\x80", 1), "'\\udc80'");
+    dt_shows(brood_str_escaped("a\xed\xb2\x80z", 5), "'a\\udced\\udcb2\\udc80z'");
+    dt_shows(brood_str_escaped("\xed\x9f\xbf", 3), "'\\ud7ff'");
     dt_shows(brood_str("\xed\xa0\x80"), "'\\ud800'");
 }
 

@@ -18,6 +18,9 @@ int main(void)
         return 99;
     if (strstr(brood_last_error()->message, "main() has not called brood_init() first") == NULL)
         return 98;
+    if (brood_wait_futures(NULL, 0, BROOD_WAIT_ALL, 0, NULL) != BROOD_ENOINIT ||
+        brood_process_set_authkey(brood_current_process(), "key", 3) != BROOD_ENOINIT)
+        return 97;
     const char *how = getenv("BROOD_TEST_FORGETS");
     if (how != NULL && strcmp(how, "sleep") == 0)
         for (;;)

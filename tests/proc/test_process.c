@@ -486,6 +486,8 @@ static void test_the_authkey_is_inherited(void **state)
     size_t size;
     bt_ok(brood_process_authkey(brood_current_process(), &key, &size));
     assert_int_equal(size, 32);
+    bt_fails(brood_process_set_authkey(NULL, "key", 3), BROOD_EINVALID);
+    bt_fails(brood_process_set_authkey(brood_current_process(), "", 0), BROOD_EINVALID);
     assert_int_equal(bt_join(bt_process(check_authkey, brood_pack("(y)", key, size))), 0);
     brood_process *process;
     bt_ok(brood_process_create(&process, check_authkey, brood_pack("(y)", "secret", (size_t)6),
