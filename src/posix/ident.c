@@ -71,11 +71,10 @@ bool brp_is_alive(int64_t pid, uint64_t start_time)
     process_stat stat;
     if (pid <= 0)
         return false;
-    if (!read_stat(pid, &stat)) {
-        if (access("/proc/self/stat", R_OK) == 0)
-            return false;
+    /* No /proc, one that hides the process, or no descriptor left to read it with: taking a living
+     * process for a dead one would be worse than the other way round. */
+    if (!read_stat(pid, &stat))
         return kill((pid_t)pid, 0) == 0 || errno == EPERM;
-    }
     if (start_time != 0 && stat.start != start_time)
         return false;
     if (stat.state == 'Z') /* a process whose first thread alone has ended looks like this too */

@@ -3,6 +3,10 @@
 
 #include "threads.h"
 
+#ifndef _WIN32
+#include <sys/resource.h>
+#endif
+
 static void test_a_child_knows_itself_and_its_parent(void **state)
 {
     (void)state;
@@ -35,6 +39,26 @@ static void test_a_start_time_stays_and_tells_processes_apart(void **state)
     assert_false(brp_is_alive(0x7FFFFFF0, 0));
     assert_false(brp_is_alive(0, 0));
     assert_false(brp_is_alive(-1, 0));
+}
+
+static void test_without_a_handle_left_the_living_are_not_taken_for_dead(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    pt_skip_on(PT_SYSTEM, "there is no limit of handles to reach");
+#else
+    struct rlimit before, none;
+    uint64_t start = brp_start_time(brp_pid());
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool alive = brp_is_alive(brp_pid(), start);
+    bool dead_alive = brp_is_alive(0x7FFFFFF0, 0);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(alive);
+    assert_false(dead_alive);
+#endif
 }
 
 static void test_cpus_follow_the_affinity(void **state)
@@ -141,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         pt_test(test_a_child_knows_itself_and_its_parent),
         pt_test(test_a_start_time_stays_and_tells_processes_apart),
+        pt_test(test_without_a_handle_left_the_living_are_not_taken_for_dead),
         pt_test(test_cpus_follow_the_affinity),
         pt_test(test_threads_are_counted_and_told_apart),
         pt_test(test_helpers_of_the_platform_are_not_counted),
