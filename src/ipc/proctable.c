@@ -162,12 +162,13 @@ static bool declare(bri_arena *arena, bri_owner owner)
     return false;
 }
 
-/* Whether a process whose parent is dead is so too. One that was only claimed is kept out. */
+/* Whether a process whose parent is dead is so too. One that was only claimed is kept out, if a
+ * sweeper that was killed has not done that already. */
 static bool is_lost(bri_slot *slot, uint32_t life)
 {
     if (state_of(life) == BRI_SLOT_CLAIMED) {
-        uint64_t nobody = pid_word(use_of(life), 0);
-        if (atomic_compare_exchange_strong(&slot->pid, &nobody, pid_word(use_of(life), PID_MASK)))
+        uint64_t pid = pid_word(use_of(life), 0), kept_out = pid_word(use_of(life), PID_MASK);
+        if (atomic_compare_exchange_strong(&slot->pid, &pid, kept_out) || pid == kept_out)
             return true;
     }
     return runs_no_more(slot);

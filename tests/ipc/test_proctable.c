@@ -118,6 +118,21 @@ static void test_the_dead_take_their_children_along(void **state)
     bri_proctable_died(living);
 }
 
+/* Its sweeper was killed after it had kept the claimed one out, and before it declared it dead. */
+static void test_one_that_a_killed_sweeper_has_kept_out_is_declared_dead_by_the_next(void **state)
+{
+    (void)state;
+    bri_owner parent, claimed;
+    bt_ok(pretend_living(&parent));
+    bri_owner me = act_as(parent);
+    bt_ok(bri_proctable_claim(&claimed));
+    act_as(me);
+    bri_slot *slot = bri_slot_at(bri_the_runtime.arena, bri_owner_slot(claimed));
+    atomic_fetch_or(&slot->pid, (UINT64_C(1) << 46) - 1);
+    bri_proctable_died(parent);
+    assert_true(bri_owner_is_dead(claimed));
+}
+
 static void test_too_many_processes_are_refused(void **state)
 {
     (void)state;
@@ -181,13 +196,15 @@ static void test_a_sweep_finds_by_itself_that_a_latch_is_a_dead_ones(void **stat
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_this_process_lives),
-                   bt_test(test_claimed_slots_are_apart_until_they_are_given_back),
-                   bt_test(test_a_slot_stands_for_another_process_each_time),
-                   bt_test(test_who_was_given_up_cannot_enter), bt_test(test_nobody_enters_twice),
-                   bt_test(test_death_is_declared_once), bt_test(test_who_asks_finds_the_dead),
-                   bt_test(test_the_dead_take_their_children_along),
-                   bt_test(test_too_many_processes_are_refused),
-                   bt_test(test_a_real_child_has_a_slot_until_it_is_collected),
-                   bt_test(test_a_sweep_finds_by_itself_that_a_latch_is_a_dead_ones));
+    return bt_main(
+        argc, argv, bt_test(test_this_process_lives),
+        bt_test(test_claimed_slots_are_apart_until_they_are_given_back),
+        bt_test(test_a_slot_stands_for_another_process_each_time),
+        bt_test(test_who_was_given_up_cannot_enter), bt_test(test_nobody_enters_twice),
+        bt_test(test_death_is_declared_once), bt_test(test_who_asks_finds_the_dead),
+        bt_test(test_the_dead_take_their_children_along),
+        bt_test(test_one_that_a_killed_sweeper_has_kept_out_is_declared_dead_by_the_next),
+        bt_test(test_too_many_processes_are_refused),
+        bt_test(test_a_real_child_has_a_slot_until_it_is_collected),
+        bt_test(test_a_sweep_finds_by_itself_that_a_latch_is_a_dead_ones));
 }
