@@ -316,15 +316,18 @@ brood_status bri_frame_read_handles(bri_frame_reader *reader, brp_channel channe
     if (reader->has_header || there(reader) != 0)
         return bri_fail(BROOD_ESTATE, "could not receive a handle: a message comes first");
     bri_frame_beside *beside = reader->beside;
-    bool fits = beside->n == n && reader->ahead[reader->begin] == (unsigned char)n;
+    bool fits = beside->n == n && reader->ahead[reader->begin] == (unsigned char)n, whole = true;
     for (size_t i = 0; i < beside->n; i++)
-        fits = fits && brp_handle_is_set(beside->handles[i]);
+        whole = whole && brp_handle_is_set(beside->handles[i]);
     brood_status status = BROOD_OK;
-    if (fits)
+    if (!whole)
+        status = bri_fail(BROOD_ELIMIT,
+                          "could not receive %zu handles: this process has too many open", n);
+    else if (!fits)
+        status = bri_fail(BROOD_EFORMAT, "could not receive %zu handles: %zu came", n, beside->n);
+    if (status == BROOD_OK)
         memcpy(handles, beside->handles, n * sizeof handles[0]);
     else
-        status = bri_fail(BROOD_EFORMAT, "could not receive %zu handles: %zu came", n, beside->n);
-    if (!fits)
         close_all(beside->handles, beside->n);
     bri_free(beside);
     reader->beside = NULL;

@@ -58,7 +58,7 @@ void brp_channel_close(brp_channel *channel);
 /* Reads as brp_stream_read does, and takes the handles too that lie beside the bytes: at most
  * `room`, *n tells how many came. Where there are any, the last byte read is the one that they lie
  * beside. POSIX; on Windows none ever comes. Handles beyond `room` are closed, and *n is then above
- * it. */
+ * it. What this process has no number for is lost, and stands there as BRP_NO_HANDLE. */
 brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size_t size,
                                            size_t *got, brp_handle *handles, size_t room, size_t *n,
                                            bri_deadline deadline);

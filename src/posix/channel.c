@@ -89,6 +89,11 @@ brood_status brp_channel_read_with_handles(brp_channel channel, void *data, size
         if (length > 0) {
             *got = (size_t)length;
             *n = message.msg_controllen == 0 ? 0 : brp_rights_take(&message, handles, room);
+            if ((message.msg_flags & MSG_CTRUNC) != 0) { /* dropped, for want of a number */
+                if (*n < room)
+                    handles[*n] = BRP_NO_HANDLE;
+                ++*n;
+            }
             return BROOD_OK;
         }
         if (length == 0 || errno == ECONNRESET)

@@ -8,6 +8,10 @@
 #include "platform/pass.h"
 #include "platform/socket.h"
 
+#ifndef _WIN32
+#include <sys/resource.h>
+#endif
+
 enum { PATIENCE = 20000 };
 
 static bri_deadline in_time(void)
@@ -124,6 +128,36 @@ static void test_what_nobody_takes_is_closed_with_the_connection(void **state)
     brp_handle_close(&ends[1]);
 }
 
+static void test_a_handle_that_finds_no_number_is_lost_and_the_connection_goes_on(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    bt_skip("there is no limit of handles to reach");
+#else
+    met made = meet(NULL);
+    struct rlimit before, low;
+    brp_handle next;
+    intptr_t got = 77;
+    char byte = 0;
+    size_t size;
+    bt_ok(brood_connection_send_handle(made.client, 0, 0, PATIENCE));
+    bt_ok(brood_connection_send_bytes(made.client, "a", 1, PATIENCE));
+    bt_ok(brp_handle_open_null(&next));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = (rlim_t)next.value;
+    brp_handle_close(&next);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    brood_status status = brood_connection_recv_handle(made.accepted, &got, PATIENCE);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(status, BROOD_ELIMIT);
+    assert_int_equal(got, 77);
+    bt_ok(brood_connection_recv_bytes_into(made.accepted, &byte, 1, &size, PATIENCE));
+    assert_int_equal(byte, 'a');
+    part(&made);
+#endif
+}
+
 static void test_waiting_for_a_handle_times_out_and_ends(void **state)
 {
     (void)state;
@@ -229,6 +263,7 @@ int main(int argc, char **argv)
     return bt_main(argc, argv, bt_test(test_a_handle_arrives_as_another_of_the_same_thing),
                    bt_test(test_messages_and_handles_keep_their_order),
                    bt_test(test_what_nobody_takes_is_closed_with_the_connection),
+                   bt_test(test_a_handle_that_finds_no_number_is_lost_and_the_connection_goes_on),
                    bt_test(test_waiting_for_a_handle_times_out_and_ends),
                    bt_test(test_a_message_is_no_handle),
                    bt_test(test_descriptors_do_not_go_over_tcp),
