@@ -150,9 +150,9 @@ static brood_status add_directory(plan *p)
     if (directory == NULL)
         return BROOD_OK;
 #ifdef O_PATH
-    int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = brp_above_stdio(open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
 #else
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = brp_above_stdio(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 #endif
     if (fd < 0 || faccessat(fd, ".", X_OK, AT_EACCESS) != 0) {
         brood_status status = brp_fail(errno, "could not start \"%s\" in the directory \"%s\"",

@@ -163,8 +163,39 @@ static void test_our_own_standard_streams_may_be_swapped_closed_or_close_on_exec
     assert_string_equal(said, "outerr");
     bri_free(said);
 }
+
+static void test_a_closed_standard_stream_stays_closed_in_a_child_with_a_directory(void **state)
+{
+    (void)state;
+    pt_process child;
+    unsigned at_start = 0, told = 0;
+    int saved = fcntl(1, F_DUPFD_CLOEXEC, 100);
+    brp_handle stay[2];
+    pt_ok(brp_stream_pair(stay));
+    fflush(stdout);
+    close(1);
+    pt_start_with(&child, "child", "handles", &stay[1], 1, &(brp_spawn_options){.directory = "/"});
+    dup2(saved, 1);
+    close(saved);
+    char report[128] = "";
+    size_t got = 0;
+    for (size_t n = 0; strchr(report, '\n') == NULL; n += got)
+        pt_ok(brp_stream_read(child.report, report + n, sizeof report - 1 - n, &got, pt_hang()));
+    brp_handle_close(&stay[0]);
+    brp_handle_close(&stay[1]);
+    brp_handle_close(&child.report);
+    assert_int_equal(pt_join(&child), 0);
+    assert_int_equal(sscanf(report, "%u %u", &at_start, &told), 2);
+    assert_int_equal(at_start, 2 + told);
+}
 #else
 static void test_our_own_standard_streams_may_be_swapped_closed_or_close_on_exec(void **state)
+{
+    (void)state;
+    pt_skip_on(PT_SYSTEM, "handles have no fixed numbers there");
+}
+
+static void test_a_closed_standard_stream_stays_closed_in_a_child_with_a_directory(void **state)
 {
     (void)state;
     pt_skip_on(PT_SYSTEM, "handles have no fixed numbers there");
@@ -216,6 +247,7 @@ int main(void)
         pt_test(test_standard_streams_can_be_handles_and_swapped),
         pt_test(test_both_outputs_can_be_one_handle),
         pt_test(test_our_own_standard_streams_may_be_swapped_closed_or_close_on_exec),
+        pt_test(test_a_closed_standard_stream_stays_closed_in_a_child_with_a_directory),
         pt_test(test_running_out_of_handles_is_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
