@@ -1,4 +1,4 @@
-/* posix/signal.c - Ctrl-C as a count, told on a thread: a handler that writes to a pipe, and the
+/* posix/signal.c - Ctrl-C as a count, told on a thread: a handler that writes to a stream, and the
  * thread that reads it. */
 #define _GNU_SOURCE
 #include "platform/signal.h"
@@ -9,10 +9,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "posix/fd.h"
 #include "posix/helper.h"
+#include "posix/interrupt.h"
 
 enum { N_TAKEN = 2 };
 static const int taken_signals[N_TAKEN] = {SIGINT, SIGTERM};
@@ -23,10 +25,10 @@ static atomic_int write_end = -1;
 static atomic_int inside;
 
 /* Under the lock; `taken_by` is the process, so that a forked child counts as one that has taken
- * nothing. */
+ * nothing. The handler reads it, and what stood before, too. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t counter_ended = PTHREAD_COND_INITIALIZER;
-static pid_t taken_by;
+static _Atomic pid_t taken_by;
 static struct sigaction former[N_TAKEN];
 
 /* What the thread that counts has; one at a time. */
@@ -38,16 +40,32 @@ static struct {
     void *context;
 } counter;
 
-static void on_signal(int number)
+static void put_former_back(void)
 {
-    int saved = errno;
-    (void)number;
+    for (int i = 0; i < N_TAKEN; i++)
+        sigaction(taken_signals[i], &former[i], NULL);
+}
+
+static void tell_counter(void)
+{
     atomic_fetch_add(&inside, 1);
     int fd = atomic_load(&write_end);
     if (fd >= 0)
         while (write(fd, "", 1) < 0 && errno == EINTR)
             ;
     atomic_fetch_sub(&inside, 1);
+}
+
+/* A signal to a child that the program has forked by itself is not the parent's. */
+static void on_signal(int number)
+{
+    int saved = errno;
+    if (atomic_load(&taken_by) == getpid()) {
+        tell_counter();
+    } else {
+        put_former_back();
+        raise(number); /* comes when this one returns */
+    }
     errno = saved;
 }
 
@@ -64,8 +82,8 @@ static void *count_interrupts(void *argument)
             continue;
         if (got <= 0)
             break;
-        /* Given back: this end stays until the other one is closed, for a handler may be about to
-         * write, and a pipe without a reader would raise SIGPIPE there. */
+        /* Given back: this end stays until the other one is shut down, for a handler may be about
+         * to write, and a stream without a reader would raise SIGPIPE there. */
         if (atomic_load(&write_end) >= 0)
             counter.handler(counter.context, ++count);
     }
@@ -82,8 +100,8 @@ static void *count_interrupts(void *argument)
 static brood_status start_counter(brp_interrupt_handler handler, void *context, int *end)
 {
     int ends[2];
-    if (brp_make_pipe(ends) != 0)
-        return brp_fail(errno, "could not make a pipe for interrupts");
+    if (brp_make_socket_pair(ends) != 0)
+        return brp_fail(errno, "could not make a stream for interrupts");
     fcntl(ends[1], F_SETFL, fcntl(ends[1], F_GETFL) | O_NONBLOCK); /* a handler must not wait */
     int code = brp_helper_start(count_interrupts, NULL);
     if (code != 0) {
@@ -112,9 +130,9 @@ brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context)
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         sigemptyset(&action.sa_mask);
         atomic_store(&write_end, end);
+        atomic_store(&taken_by, getpid());
         for (int i = 0; i < N_TAKEN; i++)
             sigaction(taken_signals[i], &action, &former[i]);
-        taken_by = getpid();
     }
     pthread_mutex_unlock(&lock);
     return status;
@@ -124,17 +142,34 @@ void brp_interrupt_give_back(void)
 {
     pthread_mutex_lock(&lock);
     if (taken_by == getpid()) {
-        taken_by = 0;
-        for (int i = 0; i < N_TAKEN; i++)
-            sigaction(taken_signals[i], &former[i], NULL);
+        put_former_back();
+        atomic_store(&taken_by, 0);
         int end = atomic_exchange(&write_end, -1);
         while (atomic_load(&inside) > 0) /* a handler on another thread: a few instructions */
             sched_yield();
-        close(end); /* the thread ends by it */
+        shutdown(end, SHUT_WR); /* the thread ends by it, also where a forked child has this end */
+        close(end);
         while (counter.runs && !pthread_equal(counter.thread, pthread_self()))
             pthread_cond_wait(&counter_ended, &lock);
     }
     pthread_mutex_unlock(&lock);
+}
+
+/* Reads only where nothing was taken: what a child of a fork writes to it has to copy. */
+void brp_interrupt_forget(void)
+{
+    if (atomic_load(&taken_by) == 0 && !counter.runs)
+        return;
+    if (atomic_load(&taken_by) != 0) { /* by the parent, whose thread is not here */
+        put_former_back();
+        close(atomic_exchange(&write_end, -1));
+        close(counter.read_end);
+    }
+    atomic_store(&taken_by, 0);
+    atomic_store(&inside, 0);
+    counter.runs = false;
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    counter_ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
 
 void brp_signal_reset_child(void)
@@ -142,14 +177,6 @@ void brp_signal_reset_child(void)
     static const int defaults[] = {SIGPIPE, SIGINT, SIGTERM, SIGCHLD};
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
         signal(defaults[i], SIG_DFL);
-    if (taken_by != 0 && taken_by != getpid()) { /* forked: the thread is not here */
-        taken_by = 0;
-        close(atomic_exchange(&write_end, -1));
-        close(counter.read_end);
-        counter.runs = false;
-    }
-    lock =
-        (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* a thread that is not here may have held it */
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);

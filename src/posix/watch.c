@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "posix/fd.h"
 #include "posix/helper.h"
+#include "posix/interrupt.h"
 
 #if defined(BROOD_NO_PIDFD) || !defined(SYS_pidfd_open) || !defined(SYS_pidfd_send_signal)
 #define HAVE_PIDFD 0
@@ -188,8 +189,10 @@ pid_t brp_fork_watched(void)
     pthread_mutex_lock(&watchers_lock);
     pid_t pid = fork();
     int code = pid < 0 ? errno : 0; /* the child touches nothing that it need not copy */
-    if (pid == 0)
+    if (pid == 0) {
         forget_watchers();
+        brp_interrupt_forget();
+    }
     pthread_mutex_unlock(&watchers_lock);
     brp_numbers_unlock();
     if (pid < 0)

@@ -25,7 +25,8 @@ brood_status brp_child_watch(brp_child *child, pid_t pid);
 void brp_numbers_lock(void);
 void brp_numbers_unlock(void);
 
-/* fork() that leaves the child without its parent's sentinels half-made. */
+/* fork() that leaves the child without its parent's sentinels half-made, and without the interrupts
+ * that it has taken. */
 pid_t brp_fork_watched(void);
 
 #endif /* BRP_POSIX_WATCH_H */

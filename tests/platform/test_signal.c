@@ -9,6 +9,7 @@
 #ifndef _WIN32
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the handler tells the test: a byte a call. */
@@ -206,6 +207,71 @@ static void test_a_forked_child_has_taken_nothing(void **state)
 #endif
 }
 
+/* Not even one that resets nothing, because it goes on where its parent was. */
+static void test_a_signal_to_a_forked_child_is_its_own(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    SKIP_ON_WINDOWS();
+#else
+    told t;
+    brp_child child;
+    bool in_child = false;
+    open_told(&t);
+    pt_ok(brp_interrupt_take(on_interrupt, &t));
+    size_t open = brp_handle_count();
+    pt_ok(brp_fork(&child, &in_child));
+    if (in_child) {
+        if (brp_handle_count() != open - 2)
+            brp_exit_now(1);
+        if (brp_interrupt_take(on_interrupt, &t) != BROOD_OK)
+            brp_exit_now(2);
+        brp_interrupt_give_back();
+        raise(SIGTERM);
+        brp_exit_now(3);
+    }
+    pt_ok(brp_child_wait(&child, pt_hang()));
+    brp_child_close(&child);
+    brp_interrupt_give_back();
+    int count = t.count;
+    close_told(&t);
+    assert_int_equal(child.code, -15);
+    assert_int_equal(count, 0);
+#endif
+}
+
+static void test_a_child_that_the_program_forks_neither_tells_nor_holds_up(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    SKIP_ON_WINDOWS();
+#else
+    told t;
+    brp_handle ends[2];
+    int result = 0;
+    open_told(&t);
+    pt_ok(brp_stream_pair(ends));
+    pt_ok(brp_interrupt_take(on_interrupt, &t));
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!pt_await_byte(ends[1], PT_HANG_MS))
+            brp_exit_now(1);
+        raise(SIGTERM);
+        brp_exit_now(2);
+    }
+    assert_true(pid > 0);
+    brp_interrupt_give_back();
+    pt_say(ends[0], "g");
+    assert_int_equal(waitpid(pid, &result, 0), pid);
+    int count = t.count;
+    brp_handle_close(&ends[0]);
+    brp_handle_close(&ends[1]);
+    close_told(&t);
+    assert_true(WIFSIGNALED(result) && WTERMSIG(result) == SIGTERM);
+    assert_int_equal(count, 0);
+#endif
+}
+
 static void test_nothing_is_installed_unless_asked_for(void **state)
 {
     (void)state;
@@ -231,6 +297,8 @@ int main(void)
         pt_test(test_interrupts_are_taken_once_a_process),
         pt_test(test_the_handler_itself_may_give_back),
         pt_test(test_a_forked_child_has_taken_nothing),
+        pt_test(test_a_signal_to_a_forked_child_is_its_own),
+        pt_test(test_a_child_that_the_program_forks_neither_tells_nor_holds_up),
         pt_test(test_nothing_is_installed_unless_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
