@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "base/memory.h"
 #include "platform/ident.h"
@@ -190,7 +191,10 @@ static brood_status create_file(brp_named *named, uint64_t size)
         DeleteFileW(path);
         return fail_create(named->name, size, code);
     }
-    return map(named, section, size);
+    brood_status status = map(named, section, size);
+    if (status != BROOD_OK)
+        DeleteFileW(path);
+    return status;
 }
 
 /* Whether a section of that name is there, which a persistent one must not hide. */
