@@ -6,6 +6,7 @@
  */
 #include "platform/signal.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
