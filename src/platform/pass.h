@@ -27,7 +27,8 @@ bool brp_pass_is_beside(void);
 
 /* Where they go as bytes: makes a duplicate for the process `peer` and writes what it has to know.
  * A duplicate that is never imported is closed by brp_pass_withdraw, or when that process ends. A
- * socket goes through WSADuplicateSocket, which needs no withdrawing. BROOD_ENOTSUP on POSIX. */
+ * socket goes through WSADuplicateSocket, which knows no withdrawing: one that is never imported
+ * stays open as long as that process. BROOD_ENOTSUP on POSIX. */
 enum { BRP_PASS_BYTES = 1024 };
 brood_status brp_pass_export(brp_handle handle, bool is_socket, int64_t peer,
                              unsigned char bytes[BRP_PASS_BYTES], size_t *size);
