@@ -95,13 +95,17 @@ static brood_status terminate(brp_child *child, uint32_t code)
     return brp_fail(error, "could not terminate process %" PRId64, child->pid);
 }
 
-/* Reaches children that share this process's console; others answer with an error. */
+/* Reaches children that share this process's console; others answer with an error, or not at all.
+ * One that has ended is not asked for: the console host would count it among its processes for
+ * ever (github.com/microsoft/terminal, issues 335 and 346). */
 static brood_status interrupt(brp_child *child)
 {
-    if (GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, (DWORD)child->pid))
+    HANDLE process = bri_w32_handle(child->sentinel);
+    if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0 ||
+        GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, (DWORD)child->pid))
         return BROOD_OK;
     long error = bri_w32_error();
-    if (WaitForSingleObject(bri_w32_handle(child->sentinel), 0) == WAIT_OBJECT_0)
+    if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0)
         return BROOD_OK;
     return brp_fail(error, "could not interrupt process %" PRId64 " over the console", child->pid);
 }
