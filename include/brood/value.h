@@ -186,8 +186,8 @@ BROOD_API size_t brood_value_length(const brood_value *value);
  */
 BROOD_API brood_status brood_value_repr(const brood_value *value, char **text);
 
-/* Writes the same to a stream, with a newline; for people. Errors: BROOD_EOS the stream takes no
- * more. */
+/* Writes the same to a stream, with a newline; for people. On Windows the stream has to be one of
+ * the C library that brood is linked with. Errors: BROOD_EOS the stream takes no more. */
 BROOD_API brood_status brood_value_print(const brood_value *value, FILE *stream);
 
 /* Frees memory that a brood function gave to be freed. NULL is ignored. */
