@@ -286,6 +286,16 @@ brood_status bri_shared_check(const void *handle, const char *what)
 
 /* ---- fork ---- */
 
+void bri_shared_lock(void)
+{
+    brp_mutex_lock(bri_the_runtime.shared->lock);
+}
+
+void bri_shared_unlock(void)
+{
+    brp_mutex_unlock(bri_the_runtime.shared->lock);
+}
+
 /* The child's own record and attachment; without one the object stays unusable here. */
 static void take_over(bri_arena *arena, shared_table *table, bri_shared *object)
 {

@@ -118,6 +118,11 @@ brood_status bri_shared_rebuild(const bri_shared_class *class, const brood_value
 brood_status bri_shared_hold(bri_arena *arena, _Atomic uint64_t *chain, const bri_shared *object);
 void bri_shared_drop_holds(bri_arena *arena, _Atomic uint64_t *chain);
 
+/* Held across a fork, so that the table is whole in the child. The child gives the lock back before
+ * its hooks. Below it are only latches of the arena and the runtime's lock. */
+void bri_shared_lock(void);
+void bri_shared_unlock(void);
+
 /* In the child of a fork, before its hooks: the value is, or is in, an argument of it. */
 void bri_shared_pass(const brood_value *object);
 

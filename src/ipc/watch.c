@@ -162,6 +162,7 @@ static void stop_helper(void)
 static void after_fork_child(void)
 {
     struct bri_watchers *all = watchers();
+    all->lock = brp_mutex_renew(all->lock); /* another thread may have held it */
     brp_poller_destroy(all->idle);
     bri_thread_forget(all->helper);
     all->first = NULL;

@@ -200,6 +200,16 @@ void brp_guard_set_executable(const char *path)
     pthread_mutex_unlock(&ours.lock);
 }
 
+void brp_guard_lock(void)
+{
+    pthread_mutex_lock(&ours.lock);
+}
+
+void brp_guard_unlock(void)
+{
+    pthread_mutex_unlock(&ours.lock);
+}
+
 /* A forked child has inherited the other one's: the channel is closed, so that it does not outlive
  * its owner here. */
 static void disown(void)

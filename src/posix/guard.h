@@ -23,6 +23,11 @@ brood_status brp_guard_add(const char *name, brp_named_policy policy, const stru
  * guard. */
 void brp_guard_forget(const char *name, const struct stat *object);
 
+/* Held across a fork, so that what is noted of the guard is whole in the child. Before the locks of
+ * posix/watch.c. */
+void brp_guard_lock(void);
+void brp_guard_unlock(void);
+
 /* Removes the name if it is that object's. With `unless_held` only if nobody has it locked. */
 void brp_name_remove(const char *name, const struct stat *object, bool unless_held);
 

@@ -14,6 +14,7 @@
 
 #include "base/memory.h"
 #include "posix/fd.h"
+#include "posix/guard.h"
 #include "posix/helper.h"
 #include "posix/interrupt.h"
 
@@ -185,6 +186,7 @@ void brp_numbers_unlock(void)
 
 pid_t brp_fork_watched(void)
 {
+    brp_guard_lock();
     brp_numbers_lock();
     pthread_mutex_lock(&watchers_lock);
     pid_t pid = fork();
@@ -195,6 +197,7 @@ pid_t brp_fork_watched(void)
     }
     pthread_mutex_unlock(&watchers_lock);
     brp_numbers_unlock();
+    brp_guard_unlock();
     if (pid < 0)
         errno = code;
     return pid;

@@ -9,10 +9,12 @@
 #include "core/registry.h"
 #include "core/runtime.h"
 #include "ipc/connection.h"
+#include "ipc/shared.h"
 #include "platform/ident.h"
 #include "proc/bootstrap.h"
 #include "proc/children.h"
 #include "proc/context.h"
+#include "sync/shared_memory.h"
 
 enum { PATIENCE_MS = 20 };
 
@@ -39,6 +41,26 @@ static brood_status check_threads(bool *alone)
                     others, others == 1 ? "" : "s");
 }
 
+/* What has to be whole in the child, also where a thread of brood's that calls back into the
+ * program is at work in it. */
+static void lock_structures(void)
+{
+    bri_children_lock();
+    bri_connections_lock();
+    bri_shared_lock();
+    bri_memories_lock();
+    brp_mutex_lock(bri_the_runtime.lock);
+}
+
+static void unlock_structures(void)
+{
+    brp_mutex_unlock(bri_the_runtime.lock);
+    bri_memories_unlock();
+    bri_shared_unlock();
+    bri_connections_unlock();
+    bri_children_unlock();
+}
+
 /* In the child. Values, names and keys are used where they are: all is a copy. */
 static void be_child(bri_launch *launch, bool alone)
 {
@@ -51,12 +73,11 @@ static void be_child(bri_launch *launch, bool alone)
     block.keywords = process->keywords;
     process->arguments = process->keywords = (brood_value){0};
     bri_connections_keep_only(&block.arguments, &block.keywords);
-    bri_connections_unlock();
     bri_birth birth = {
         .stream = launch->stream, .lifeline = launch->lifeline, .forked = true, .alone = alone};
     brp_handle_close(&process->stream);
     brp_handle_close(&process->lifeline);
-    bri_children_unlock();
+    unlock_structures();
     bri_children_unlock_starts();
     bri_bootstrap_forked(&birth, &block, process->slot);
 }
@@ -74,8 +95,7 @@ static brood_status launch_child(bri_launch *launch)
     if (alone)
         fflush(NULL);
     bri_gate_close();
-    bri_children_lock();
-    bri_connections_lock();
+    lock_structures();
     bri_threads_lock();
     brood_status status = brp_fork(&process->child, &in_child);
     bri_threads_unlock();
@@ -83,8 +103,7 @@ static brood_status launch_child(bri_launch *launch)
         bri_gate_reset();
         be_child(launch, alone);
     }
-    bri_connections_unlock();
-    bri_children_unlock();
+    unlock_structures();
     bri_gate_open();
     if (status == BROOD_OK)
         process->pid = process->child.pid;

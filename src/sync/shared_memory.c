@@ -211,6 +211,16 @@ brood_status brood_get_shared_memory(const brood_value *value, brood_shared_memo
 
 /* ---- start and end ---- */
 
+void bri_memories_lock(void)
+{
+    brp_mutex_lock(memories()->lock);
+}
+
+void bri_memories_unlock(void)
+{
+    brp_mutex_unlock(memories()->lock);
+}
+
 static void take_over(void)
 {
     for (brood_shared_memory *memory = memories()->first; memory != NULL; memory = memory->next)
