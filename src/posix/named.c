@@ -249,7 +249,8 @@ brood_status brp_named_unlink(const char *name)
                            : brp_fail(errno, "could not unlink shared memory \"%s\"", name);
 }
 
-/* The mapping stays, and would keep the lock. */
+/* The mapping stays, and would keep the lock. The copy that a child of fork has of another's
+ * descriptor shares its lock, which is not the child's to give back. */
 void brp_named_leave(brp_named *named)
 {
     struct stat object;
@@ -259,7 +260,8 @@ void brp_named_leave(brp_named *named)
         return;
     if (is_owner)
         brp_name_remove(named->name, &object, false);
-    (void)flock(brp_fd(named->section.handle), LOCK_UN);
+    if (is_owner || is_holder)
+        (void)flock(brp_fd(named->section.handle), LOCK_UN);
     brp_handle_close(&named->section.handle);
     if (is_holder)
         brp_name_remove(named->name, &object, true);
@@ -275,26 +277,33 @@ void brp_named_close(brp_named *named)
     named->section.handle = BRP_NO_HANDLE;
 }
 
-/* The child's descriptor shares the parent's lock, which the parent gives back for both: so the
- * child opens the object anew. When its name is gone already nothing is left to do. */
-void brp_named_after_fork(brp_named *named)
+static bool hold_anew(brp_named *named)
 {
     char path[BRP_NAMED_MOST + 3];
     struct stat object, now;
-    named->made_by = 0;
-    if (named->section.base == NULL || named->policy != BRP_NAMED_HOLDERS ||
-        check_name(named->name, path) != BROOD_OK ||
+    if (check_name(named->name, path) != BROOD_OK ||
         fstat(brp_fd(named->section.handle), &object) != 0)
-        return;
+        return false;
     int fd = brp_above_stdio(shm_open(path, O_RDWR, 0));
     if (fd < 0)
-        return;
+        return false;
     if (fstat(fd, &now) != 0 || now.st_ino != object.st_ino || now.st_dev != object.st_dev ||
         flock(fd, LOCK_SH) != 0) {
         close(fd);
-        return;
+        return false;
     }
     brp_handle_close(&named->section.handle);
     named->section.handle = brp_handle_of(fd);
     (void)brp_guard_add(named->name, named->policy, &object);
+    return true;
+}
+
+/* The child's descriptor shares the parent's lock, which the parent gives back for both: so the
+ * child opens the object anew. When it cannot (the name may be gone already), the parent holds it
+ * and the child does not. */
+void brp_named_after_fork(brp_named *named)
+{
+    named->made_by = 0;
+    if (named->section.base != NULL && named->policy == BRP_NAMED_HOLDERS && !hold_anew(named))
+        named->policy = BRP_NAMED_PERSISTENT;
 }

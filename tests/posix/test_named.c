@@ -1,9 +1,11 @@
 /* Named memory where there is little room for it: an error that gives sizes, never a signal. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -156,11 +158,55 @@ static void test_a_guard_that_is_killed_is_replaced(void **state)
     bt_fails(brp_named_open(&one, "bt-guard-1"), BROOD_ENOTFOUND);
 }
 
+static brp_named held; /* by this process, when it forks */
+
+static int leave_as_child(void)
+{
+    brp_named_after_fork(&held);
+    brp_named_close(&held);
+    return 0;
+}
+
+static int leave_as_child_without_room(void)
+{
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_NOFILE, &none) != 0)
+        return 1;
+    return leave_as_child();
+}
+
+/* It cannot take the lock, so somebody has it. */
+static bool is_locked(const char *path)
+{
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return locked;
+}
+
+static void test_a_forked_child_does_not_give_back_its_parents_hold(void **state)
+{
+    (void)state;
+    const brp_named_policy policies[] = {BRP_NAMED_OWNER, BRP_NAMED_HOLDERS, BRP_NAMED_PERSISTENT};
+    for (size_t i = 0; i < 3; i++) {
+        bt_ok(brp_named_create(&held, "bt-forked", 10, policies[i]));
+        assert_int_equal(run_apart(leave_as_child), 0);
+        assert_true(is_locked("/dev/shm/bt-forked"));
+        assert_int_equal(run_apart(leave_as_child_without_room), 0);
+        assert_true(is_locked("/dev/shm/bt-forked"));
+        brp_named_close(&held);
+        brood_status status = brp_named_unlink("bt-forked");
+        assert_int_equal(status, policies[i] == BRP_NAMED_PERSISTENT ? BROOD_OK : BROOD_ENOTFOUND);
+    }
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv, bt_test(test_a_small_file_system_is_an_error),
                    bt_test(test_memory_that_is_not_there_is_not_opened),
                    bt_test(test_the_limit_of_file_sizes_is_an_error),
                    bt_test(test_an_empty_name_counts_as_none),
-                   bt_test(test_a_guard_that_is_killed_is_replaced));
+                   bt_test(test_a_guard_that_is_killed_is_replaced),
+                   bt_test(test_a_forked_child_does_not_give_back_its_parents_hold));
 }
