@@ -227,7 +227,9 @@ brood_status brood_results_next(brood_results *results, brood_value *value)
 
 brood_status brood_results_failure(brood_results *results, brood_failure *failure)
 {
-    if (results == NULL || results->last == NULL)
+    if (results == NULL)
+        return bri_fail(BROOD_EINVALID, "could not tell of a failure: the iteration is NULL");
+    if (results->last == NULL)
         return bri_fail(BROOD_ESTATE, "could not tell of a failure: the last result was none");
     return brood_future_failure(results->last, failure, 0);
 }

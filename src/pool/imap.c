@@ -258,10 +258,11 @@ brood_status brood_imap_next(brood_imap *imap, brood_value *value, brood_ms time
 
 brood_status brood_imap_failure(brood_imap *imap, brood_failure *failure)
 {
-    if (imap == NULL || !imap->last.outcome.failed)
+    if (imap == NULL || failure == NULL)
+        return bri_fail(BROOD_EINVALID, "could not tell of a failure: %s is NULL",
+                        imap == NULL ? "the iteration" : "where it goes");
+    if (!imap->last.outcome.failed)
         return bri_fail(BROOD_ESTATE, "could not tell of a failure: the last result was none");
-    if (failure == NULL)
-        return bri_fail(BROOD_EINVALID, "could not tell of a failure: where it goes is NULL");
     bri_outcome_describe(&imap->last.outcome, failure);
     failure->exitcode = imap->last.exitcode;
     return BROOD_OK;

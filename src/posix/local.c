@@ -116,6 +116,10 @@ static socklen_t make_address(struct sockaddr_un *out, const char *address, broo
     *status = BROOD_OK;
     if (length == 0)
         *status = bri_fail(BROOD_EINVALID, "could not use a local address: it is empty");
+    else if (strncmp(address, "\\\\.\\pipe\\", 9) == 0)
+        *status =
+            bri_fail(BROOD_ENOTSUP,
+                     "could not use \"%s\" as a local address: named pipes are Windows's", address);
     else if (length >= sizeof out->sun_path)
         *status = bri_fail(BROOD_ETOOLONG,
                            "could not use \"%s\" as a local address: %zu bytes are the most",

@@ -104,11 +104,19 @@ static void run(brood_function function, brood_call *call)
     }
 }
 
+/* Positional arguments that came as a list: inside it and a tuple are the same. */
+static brood_value as_tuple(brood_value arguments)
+{
+    if (brood_value_kind(&arguments) == BROOD_LIST)
+        arguments.kind = BROOD_TUPLE;
+    return arguments;
+}
+
 void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
                   bri_outcome *outcome)
 {
     *outcome = (bri_outcome){0};
-    brood_call call = {.arguments = arguments, .keywords = keywords, .outcome = outcome};
+    brood_call call = {.arguments = as_tuple(arguments), .keywords = keywords, .outcome = outcome};
     if (brood_value_kind(&call.arguments) == BROOD_INVALID)
         call.arguments = brood_tuple(0);
     if (brood_value_kind(&call.keywords) == BROOD_INVALID)
@@ -136,8 +144,9 @@ void bri_call_make(bri_object_maker maker, brood_value arguments, brood_value ke
                    bri_outcome *outcome, void **object)
 {
     *outcome = (bri_outcome){0};
-    making m = {.call = {.arguments = arguments, .keywords = keywords, .outcome = outcome},
-                .maker = maker};
+    making m = {
+        .call = {.arguments = as_tuple(arguments), .keywords = keywords, .outcome = outcome},
+        .maker = maker};
     run(run_maker, &m.call);
     if (!outcome->failed)
         *object = m.call.object;
@@ -149,8 +158,10 @@ void bri_call_run_on(brood_function function, void *object, brood_value argument
                      brood_value keywords, bri_outcome *outcome)
 {
     *outcome = (bri_outcome){0};
-    brood_call call = {
-        .arguments = arguments, .keywords = keywords, .outcome = outcome, .object = object};
+    brood_call call = {.arguments = as_tuple(arguments),
+                       .keywords = keywords,
+                       .outcome = outcome,
+                       .object = object};
     run(function, &call);
     brood_value_clear(&call.arguments);
     brood_value_clear(&call.keywords);
@@ -164,7 +175,8 @@ void *bri_call_object(brood_call *call)
 void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome)
 {
     *outcome = (bri_outcome){0};
-    brood_call call = {.arguments = *arguments, .keywords = brood_dict(), .outcome = outcome};
+    brood_call call = {
+        .arguments = as_tuple(*arguments), .keywords = brood_dict(), .outcome = outcome};
     run(function, &call);
 }
 
@@ -172,7 +184,8 @@ void bri_call_run_pair(brood_function function, const brood_value *arguments,
                        const brood_value *keywords, bri_outcome *outcome)
 {
     *outcome = (bri_outcome){0};
-    brood_call call = {.arguments = *arguments, .keywords = *keywords, .outcome = outcome};
+    brood_call call = {
+        .arguments = as_tuple(*arguments), .keywords = *keywords, .outcome = outcome};
     run(function, &call);
 }
 

@@ -309,6 +309,12 @@ brood_status brood_set_forkserver_preload(brood_function function, brood_value a
     brood_status status = bri_runtime_check("set the preload function");
     if (status == BROOD_OK)
         status = bri_value_check(&args);
+    brood_kind kind = brood_value_kind(&args);
+    if (status == BROOD_OK && kind != BROOD_INVALID && kind != BROOD_TUPLE && kind != BROOD_LIST)
+        status = bri_fail(BROOD_ETYPE,
+                          "could not set the preload function: its arguments are a tuple or a "
+                          "list, not %s",
+                          brood_kind_name(kind));
     if (status == BROOD_OK && function != NULL)
         status = bri_function_refer(function, &reference);
     if (status != BROOD_OK) {

@@ -158,6 +158,8 @@ static void test_bad_addresses_are_refused(void **state)
         pt_fails(brp_local_connect(&channel, address, pt_hang()), BROOD_ETOOLONG);
         pt_fails(brp_local_listen(&server, "/nowhere/at/all", 8), BROOD_ENOTFOUND);
         pt_fails(brp_local_listen(&server, "", 8), BROOD_EINVALID);
+        pt_fails(brp_local_listen(&server, "\\\\.\\pipe\\name", 8), BROOD_ENOTSUP);
+        pt_fails(brp_local_connect(&channel, "\\\\.\\pipe\\name", pt_hang()), BROOD_ENOTSUP);
     }
 }
 

@@ -21,6 +21,47 @@ static void test_apply_gives_the_result(void **state)
     end_pool(pool);
 }
 
+static brood_status tell_kind(brood_call *call)
+{
+    return brood_call_return(
+        call, brood_str(brood_kind_name(brood_value_kind(brood_call_arguments(call)))));
+}
+
+static void expect_tuple(brood_value *result)
+{
+    const char *kind;
+    bt_ok(brood_get_str(result, &kind, NULL));
+    assert_string_equal(kind, "tuple");
+    brood_value_clear(result);
+}
+
+static void test_arguments_come_as_a_tuple(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_value result;
+    bt_ok(brood_pool_apply(pool, tell_kind, brood_pack("[ii]", 1, 2), NULL, &result));
+    expect_tuple(&result);
+    bt_ok(brood_pool_apply(pool, tell_kind, brood_list(),
+                           &(brood_apply_options){.kwargs = brood_pack("{s:i}", "b", 1)}, &result));
+    expect_tuple(&result);
+    bt_ok(brood_pool_starmap(pool, tell_kind, brood_pack("[[ii]]", 1, 2), NULL, &result));
+    brood_value item;
+    bt_ok(brood_list_pop(&result, 0, &item));
+    brood_value_clear(&result);
+    expect_tuple(&item);
+    end_pool(pool);
+    brood_executor *executor;
+    brood_future *future;
+    bt_ok(brood_executor_create(&executor,
+                                &(brood_executor_options){.engine = "threads", .workers = 1}));
+    bt_ok(brood_executor_submit(executor, tell_kind, brood_pack("[ii]", 1, 2), NULL, &future));
+    bt_ok(brood_future_take(future, &result, HANG));
+    expect_tuple(&result);
+    brood_future_destroy(future);
+    brood_executor_destroy(executor);
+}
+
 static void test_apply_tells_how_a_task_failed(void **state)
 {
     (void)state;
@@ -310,16 +351,16 @@ static void test_one_worker_dies_and_the_others_go_on(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_apply_gives_the_result),
-                   bt_test(test_apply_tells_how_a_task_failed),
-                   bt_test(test_what_cannot_be_applied_is_refused),
-                   bt_test(test_a_future_tells_what_it_is),
-                   bt_test(test_a_future_outlives_its_pool),
-                   bt_test(test_thousands_of_calls_each_get_their_own_result),
-                   bt_test(test_futures_can_be_dropped_at_once),
-                   bt_test(test_terminate_cancels_what_is_pending),
-                   bt_test(test_large_arguments_and_results_go_through),
-                   bt_test(test_waiting_for_futures), bt_test(test_as_completed_follows_the_ends),
-                   bt_test(test_tasks_may_have_pools_of_their_own),
-                   bt_test(test_one_worker_dies_and_the_others_go_on));
+    return bt_main(
+        argc, argv, bt_test(test_apply_gives_the_result), bt_test(test_arguments_come_as_a_tuple),
+        bt_test(test_apply_tells_how_a_task_failed),
+        bt_test(test_what_cannot_be_applied_is_refused), bt_test(test_a_future_tells_what_it_is),
+        bt_test(test_a_future_outlives_its_pool),
+        bt_test(test_thousands_of_calls_each_get_their_own_result),
+        bt_test(test_futures_can_be_dropped_at_once),
+        bt_test(test_terminate_cancels_what_is_pending),
+        bt_test(test_large_arguments_and_results_go_through), bt_test(test_waiting_for_futures),
+        bt_test(test_as_completed_follows_the_ends),
+        bt_test(test_tasks_may_have_pools_of_their_own),
+        bt_test(test_one_worker_dies_and_the_others_go_on));
 }

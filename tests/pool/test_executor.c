@@ -183,6 +183,7 @@ static void map_keeps_the_order(void)
         assert_int_equal(status, i % 2 == 1 ? BROOD_ETASK : BROOD_OK);
         if (status != BROOD_OK) {
             bt_ok(brood_results_failure(results, &failure));
+            bt_fails(brood_results_failure(NULL, &failure), BROOD_EINVALID);
             assert_string_equal(failure.kind, "ValueError");
         }
         assert_in_range(lazy.given, i + 1, i + 6);

@@ -58,6 +58,7 @@ static void test_imap_goes_on_after_a_failed_item(void **state)
         if (status == BROOD_OK) {
             assert_int_equal(int_of(&value), i);
             bt_fails(brood_imap_failure(imap, &failure), BROOD_ESTATE);
+            bt_fails(brood_imap_failure(NULL, &failure), BROOD_EINVALID);
         } else {
             bt_ok(brood_imap_failure(imap, &failure));
             assert_string_equal(failure.kind, "ValueError");

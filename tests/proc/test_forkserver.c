@@ -67,6 +67,7 @@ static void test_a_preload_that_fails_fails_the_start(void **state)
 {
     (void)state;
     skip_without_fork(__func__);
+    bt_fails(brood_set_forkserver_preload(fail_to_preload, brood_int(1)), BROOD_ETYPE);
     bt_ok(brood_set_forkserver_preload(fail_to_preload, brood_tuple(0)));
     brood_process *process = make(exit_with_preloaded);
     bt_fails(brood_process_start(process), BROOD_ETASK);
