@@ -53,11 +53,12 @@ BROOD_API brood_status brood_connection_send(brood_connection *connection, brood
  *
  * Errors:  BROOD_EEOF the other end is closed or its process died, and everything sent before was
  *          received (no message text); BROOD_ETIMEDOUT; BROOD_EFORMAT the message is no pickle (it
- *          is gone, the connection goes on), or what came is no message (it is broken);
- *          BROOD_EBROKEN the end came inside of a message; BROOD_ETOOLONG over the connection's
- *          limit (1 GiB), broken;
- *          BROOD_ECLOSED something in the message has ended, or the connection is closed;
- *          BROOD_ESTATE it only sends; BROOD_ENOMEM; BROOD_EINVALID.
+ *          is gone, the connection goes on; so it is with the other errors of brood_pickle_loads),
+ *          or what came is no message (it is broken); BROOD_EBROKEN the end came inside of a
+ *          message; BROOD_ETOOLONG over the connection's limit (1 GiB), broken; BROOD_ECLOSED
+ *          something in the message has ended, or the connection is closed; BROOD_ENOTFOUND named
+ *          memory in the message has; BROOD_ESTATE it only sends, or (POSIX) a handle comes first,
+ *          it stays; BROOD_ENOMEM; BROOD_EINVALID.
  * Blocks:  up to `timeout` milliseconds.
  * Python:  Connection.recv(), which raises EOFError at the end.
  */

@@ -39,7 +39,7 @@ typedef struct brood_executor_options {
  * Blocks:  until worker processes are started.
  * Threads: safe.
  * Python:  ProcessPoolExecutor, ThreadPoolExecutor (max_workers, mp_context, initializer,
- * initargs).
+ *          initargs).
  */
 BROOD_API brood_status brood_executor_create(brood_executor **executor,
                                              const brood_executor_options *options);
@@ -78,10 +78,12 @@ typedef struct brood_executor_map_options {
  *
  * next moves a result out. It fails with BROOD_EEOF after the last one; with BROOD_ETASK or
  * BROOD_EWORKERDIED for an item that failed, and then the iteration may go on; with BROOD_ETIMEDOUT
- * when the iteration's time is up; else as brood_future_take. failure describes the item that made
- * the last next fail, until the next one. destroy cancels what no worker has begun.
+ * when the iteration's time is up; else as brood_future_take. An item that cannot be submitted
+ * ends the iteration, in its turn, with the status of brood_executor_submit. failure describes the
+ * item that made the last next fail, until the next one. destroy cancels what no worker has begun.
  *
- * Errors:  map: those of brood_executor_submit; BROOD_ETYPE, BROOD_EINVALID.
+ * Errors:  map: those of brood_executor_submit; BROOD_ETYPE, BROOD_EINVALID. failure: BROOD_ESTATE
+ *          when the last next did not fail so.
  * Blocks:  map: no; next: until the next result is there.
  * Threads: one at a time uses the results, and destroys them before the executor.
  * Python:  Executor.map(fn, iterable, timeout, buffersize), which ends with the first failure.

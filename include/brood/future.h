@@ -42,7 +42,7 @@ BROOD_API brood_status brood_future_take(brood_future *future, brood_value *valu
 /*
  * Waits for the end, however it is.
  *
- * Errors:  BROOD_ETIMEDOUT; BROOD_ESTATE as brood_future_get.
+ * Errors:  BROOD_ETIMEDOUT; BROOD_ESTATE as brood_future_get; BROOD_EINVALID.
  * Blocks:  at most `timeout` milliseconds.
  * Threads: safe.
  * Python:  AsyncResult.wait(timeout).
@@ -68,7 +68,7 @@ BROOD_API bool brood_future_is_successful(brood_future *future);
  * Details of a task that failed: kind, message, file and line, the worker's pid, and the exit code
  * of a worker that died (-N for signal N). The strings are borrowed until the future is destroyed.
  *
- * Errors:  BROOD_ETIMEDOUT as brood_future_get; BROOD_ESTATE it did not fail so.
+ * Errors:  BROOD_ETIMEDOUT as brood_future_get; BROOD_ESTATE it did not fail so; BROOD_EINVALID.
  * Blocks:  at most `timeout` milliseconds.
  * Threads: safe.
  * Python:  Future.exception(timeout).
@@ -132,7 +132,8 @@ typedef enum brood_wait_for {
  * Waits for futures, of any pools and executors. *n_done, which may be NULL, is how many have ended
  * then, also after a time-out.
  *
- * Errors:  BROOD_ETIMEDOUT; BROOD_EINVALID; BROOD_ENOMEM; BROOD_ESTATE as brood_future_get.
+ * Errors:  BROOD_ETIMEDOUT; BROOD_EINVALID; BROOD_ENOMEM; BROOD_ENOINIT; BROOD_ESTATE as
+ *          brood_future_get.
  * Blocks:  at most `timeout` milliseconds.
  * Threads: safe.
  * Python:  concurrent.futures.wait(fs, timeout, return_when).
@@ -151,7 +152,7 @@ BROOD_API brood_status brood_wait_futures(brood_future *const *futures, size_t n
  *     brood_completed_destroy(completed);
  *
  * Errors:  next: BROOD_EEOF after the last one; BROOD_ETIMEDOUT; BROOD_ESTATE as brood_future_get.
- *          brood_as_completed: BROOD_EINVALID, BROOD_ENOMEM.
+ *          brood_as_completed: BROOD_EINVALID, BROOD_ENOMEM, BROOD_ENOINIT.
  * Blocks:  next: at most `timeout` milliseconds.
  * Threads: one at a time uses an iteration.
  * Python:  concurrent.futures.as_completed(fs), whose time-out is that of the whole iteration.

@@ -76,7 +76,8 @@ typedef enum brood_start_method {
 } brood_start_method;
 
 /*
- * "spawn", "fork", "forkserver" ("default"; "?" for a number that is none); and back.
+ * "spawn", "fork", "forkserver" (and "default"; "?" for a number that is none); and a method by one
+ * of the first three names.
  *
  * Errors:  BROOD_EINVALID  there is no method of that name.
  * Blocks:  no.
@@ -118,12 +119,13 @@ BROOD_API void brood_allow_fork_with_threads(bool allow);
 
 /*
  * Sets what the forkserver runs once, before it forks: what it makes then (tables, caches), all its
- * children have without paying for it. `args` (a tuple; a zero value: none) is moved in, also on
+ * children have without paying for it. `args` (a tuple or list; zero: none) is moved in, also on
  * failure. When it fails, so does the first start with the server, with its kind and message. NULL:
  * nothing is run.
  *
  * Errors:  BROOD_ESTATE     the server runs already.
  *          BROOD_ENOTFOUND  the function is in no module.
+ *          BROOD_ETYPE      `args` is no tuple or list.
  *          BROOD_ENOINIT, BROOD_ENOMEM.
  * Blocks:  no.
  * Threads: safe.
@@ -192,7 +194,7 @@ BROOD_API brood_status brood_set_arena_size(uint64_t size);
  * Errors:  none.
  * Blocks:  no.
  * Threads: safe. Works before brood_init.
- * Python:  os.process_cpu_count().
+ * Python:  os.process_cpu_count() of 3.13.
  */
 BROOD_API int brood_cpu_count(void);
 

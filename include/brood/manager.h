@@ -32,14 +32,17 @@
  *   BROOD_ENOTFOUND            KeyError, AttributeError       BROOD_ETIMEDOUT  a TimeoutError
  *   BROOD_EBROKEN              BrokenBarrierError             BROOD_EEOF       StopIteration
  *   BROOD_ELIMIT               MemoryError: no room           BROOD_ETASK      any other exception
- * brood_manager_failure gives the exception itself, with its kind, message and arguments.
+ * brood_manager_failure gives the exception itself, with its kind, message and arguments. The last
+ * error (brood_last_error) describes it too, an empty queue as well.
  *
  * What holds for all functions that talk to a server:
  *
  * Errors:  BROOD_EEOF the server has ended, is gone, or lets nobody else in; BROOD_EAUTH it has
  *          another key; BROOD_ETIMEDOUT it does not answer; BROOD_ELIMIT it lets this client have
- *          no more sessions; BROOD_ECLOSED the manager was shut down or closed; BROOD_ENOMEM;
- *          BROOD_EINVALID.
+ *          no more sessions; BROOD_ECLOSED the manager was shut down or closed; BROOD_ETYPE the
+ *          arguments are no tuple or list, or the keywords no dict, or the answer is of another
+ *          kind than asked for; BROOD_ENOTSUP a lock or queue of the process tree is among the
+ *          arguments; BROOD_ENOMEM; BROOD_EINVALID.
  * Blocks:  until the server answers; a method that waits there waits here.
  * Threads: safe; each thread has a session of its own with the server, and RLocks and Conditions
  *          are owned by sessions.
@@ -134,7 +137,8 @@ BROOD_API void *brood_call_object(brood_call *call);
  * an object of the type `name` gets that one. `args` (a tuple; a zero value: none) is moved in,
  * also on failure. To be called before brood_manager_get_server, in the process that serves.
  *
- * Errors:  BROOD_EEXIST; BROOD_EINVALID; BROOD_ELIMIT more than 128.
+ * Errors:  BROOD_EEXIST; BROOD_EINVALID; BROOD_ETYPE `args` is no tuple; BROOD_ELIMIT more than
+ *          128. Whether there is such a type shows when a client asks for the object.
  * Blocks:  no.
  * Threads: call it before others are started.
  * Python:  register("get_task_queue", callable=lambda: task_queue).

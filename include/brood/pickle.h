@@ -4,12 +4,13 @@
  *
  * What is read as what:
  *
- *   plain data        the value of that name; a big int is a BROOD_BIGINT, a bytearray is bytes
- * that brood_value_is_mutable_bytes tells from others exceptions        BROOD_ERROR with arguments
- * and attributes: the classes of builtins, and those called ...Error, ...Exception, ...Warning
- *   brood's objects   BROOD_OBJECT where they can travel; refused by the functions here
- *   anything else     BROOD_OPAQUE: the object with all that hangs on it; written back it is an
- *                     equal object again, circles and identity inside it included
+ *   - Plain data is the value of that name; a big int is a BROOD_BIGINT, a bytearray is bytes that
+ *     brood_value_is_mutable_bytes tells from others.
+ *   - Exceptions are a BROOD_ERROR with arguments and attributes: the classes of builtins, and
+ *     those called ...Error, ...Exception, ...Warning.
+ *   - Brood's objects are a BROOD_OBJECT where they can travel; the functions here refuse them.
+ *   - Anything else is a BROOD_OPAQUE: the object with all that hangs on it; written back it is an
+ *     equal object again, circles and identity inside it included.
  *
  * Values are trees, pickles are graphs: a list that stands in two places is read as two lists, and
  * one that contains itself is refused. Persistent ids and extension codes are refused: only their
@@ -22,7 +23,9 @@
 
 BROOD_BEGIN_DECLS
 
-/* Bounds for reading; zero means the default named here. */
+/* Bounds for reading; zero means the default named here. They hold for brood_pickle_loads and for
+ * what comes from outside of the process tree; what a process of the tree has put, sent or given to
+ * a task can be read, however deep and large it is. */
 typedef struct brood_pickle_limits {
     size_t max_depth; /* nesting of containers: 500; never more than BROOD_MAX_DEPTH */
     size_t max_nodes; /* values made, a memo reference counting as what it copies: 64 Mi */
@@ -38,7 +41,7 @@ typedef struct brood_pickle_limits {
  * Blocks:  no.
  * Threads: safe, as long as nobody changes the value.
  * Python:  pickle.dumps(value, protocol=4). Nothing is written once and referred to afterwards, but
- * inside opaques.
+ *          inside opaques.
  */
 BROOD_API brood_status brood_pickle_dumps(const brood_value *value, void **data, size_t *size);
 

@@ -75,8 +75,10 @@ BROOD_API brood_status brood_process_create(brood_process **process, brood_funct
  *                           fork while other threads run (brood_allow_fork_with_threads).
  *          BROOD_ELIMIT     out of processes or handles; too deep (brood_set_max_depth).
  *          BROOD_ENOTSUP    the system lacks the start method; an argument cannot travel.
+ *          BROOD_EINVALID   options->method is none; NULL.
  *          BROOD_ETASK      the forkserver's preload function failed.
- *          BROOD_EFORMAT, BROOD_ENOINIT, BROOD_ENOMEM, BROOD_EOS.
+ *          BROOD_EFORMAT    the object's or the function's name is no UTF-8 (fork takes any).
+ *          BROOD_ENOINIT, BROOD_ENOMEM, BROOD_EOS.
  * Blocks:  until the child has answered: about a millisecond; at most the start time-out.
  * Threads: safe; one start of an object.
  * Python:  start(), which does not wait for the child and so cannot tell that it failed.
@@ -186,7 +188,7 @@ BROOD_API brood_status brood_process_set_daemon(brood_process *process, bool dae
  * borrowed until it is set anew, which copies the bytes.
  *
  * Errors:  BROOD_ESTATE    the parent's: only it and its own parent know that.
- *          BROOD_EINVALID  empty.
+ *          BROOD_EINVALID  an empty key; NULL.
  *          BROOD_ENOINIT, BROOD_ENOMEM, BROOD_EOS.
  * Blocks:  no.
  * Threads: safe.

@@ -57,7 +57,7 @@ BROOD_API brood_status brood_semaphore_acquire(brood_semaphore *semaphore, brood
  * Releases a unit: one that this process has acquired, else a new one.
  *
  * Errors:  BROOD_ESTATE a bounded semaphore has all its units already (Python: ValueError);
- *          BROOD_ELIMIT there are BROOD_SEMAPHORE_MAX (Python: OverflowError); BROOD_ECLOSED,
+ *          BROOD_ELIMIT there are BROOD_SEMAPHORE_MAX (Python: ValueError); BROOD_ECLOSED,
  *          BROOD_EINVALID as above.
  * Blocks:  no, but for another process that is just changing the number.
  * Threads: safe.

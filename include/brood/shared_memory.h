@@ -34,7 +34,8 @@ typedef enum brood_lifetime {
  * (brood_shared_memory_name).
  *
  * Errors:  BROOD_EEXIST the name is taken; BROOD_ENOMEM there is no room, with sizes: the memory is
- *          there when it is made, so using it never faults; BROOD_EINVALID a wrong name, no size;
+ *          there when it is made, so using it never faults; BROOD_EINVALID a wrong name, no size
+ *          or one of 2^63 and more;
  *          BROOD_ESTART the guard did not start; BROOD_ENOINIT.
  * Blocks:  as long as it takes to make the memory: 0.2 s a GiB.
  * Threads: safe.

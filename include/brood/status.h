@@ -3,8 +3,16 @@
  *
  * Every function that can fail returns a brood_status. Outcomes that are not failures (a time-out,
  * an empty queue, a lock whose owner died) have a code of their own, so that they can be told
- * apart. What is to be stored is untouched unless the answer is BROOD_OK, or the function says
- * otherwise; NULL may be given for it only where the function says so.
+ * apart.
+ *
+ * What holds everywhere unless a function says otherwise:
+ *
+ *   - What is to be stored is untouched unless the answer is BROOD_OK. NULL may not be given for it
+ *     but where the function says so: nothing checks that.
+ *   - NULL in place of an object (a lock, a process, a future) is BROOD_EINVALID. What answers
+ *     without a status says no, 0, "" or, for a handle, -1; what ends an object ignores it.
+ *   - A value that is moved in and could not be made fails the call with the status of its making,
+ *     see brood/value.h.
  */
 #ifndef BROOD_STATUS_H
 #define BROOD_STATUS_H

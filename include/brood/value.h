@@ -18,8 +18,9 @@
  * What holds for every function here unless it says otherwise:
  * Errors:  outputs are untouched on failure; BROOD_ENOMEM is possible wherever something is made.
  * Blocks:  no.
- * Threads: safe for different values; one value may be read by many threads as long as none changes
- * it. Fork:    values are plain memory; the child has its own.
+ * Threads: safe for different values; one value may be read by many threads as long as none
+ *          changes it.
+ * Fork:    values are plain memory; the child has its own.
  */
 #ifndef BROOD_VALUE_H
 #define BROOD_VALUE_H
@@ -115,8 +116,9 @@ BROOD_API brood_value brood_int_text(const char *text);
 BROOD_API brood_value brood_str(const char *text);
 BROOD_API brood_value brood_str_n(const char *text, size_t size);
 
-/* A str from any bytes: each byte b that is not part of UTF-8 becomes the lone surrogate U+DC00+b.
- * Never refuses. Python: bytes.decode("utf-8", "surrogateescape"), as os.fsdecode does. */
+/* A str from any bytes: each byte b that is not part of UTF-8 becomes the lone surrogate U+DC00+b;
+ * so does each byte of what would be a surrogate itself. Never refuses. Python:
+ * bytes.decode("utf-8", "surrogateescape"), as os.fsdecode does. */
 BROOD_API brood_value brood_str_escaped(const char *text, size_t size);
 
 BROOD_API brood_value brood_bytes(const void *data, size_t size);
@@ -144,7 +146,7 @@ BROOD_API brood_value brood_tuple(size_t n);
 BROOD_API brood_value brood_error_value(const char *kind, const char *message);
 
 /* An error with a tuple of arguments, which is moved in. Errors: as above; BROOD_ETYPE if it is no
- * tuple. */
+ * tuple; BROOD_ELIMIT if the error gets deeper than BROOD_MAX_DEPTH. */
 BROOD_API brood_value brood_error_from(const char *kind, brood_value arguments);
 
 /* ---- Whole values ---- */
@@ -373,6 +375,8 @@ BROOD_API size_t brood_index_of(const brood_value *sequence, const brood_value *
  *
  * Errors: BROOD_ETYPE      the value is no dict; or the key can change, and so cannot be one.
  *         BROOD_ENOTFOUND  the key is not there.
+ *         BROOD_ELIMIT     the dict gets deeper than BROOD_MAX_DEPTH.
+ *         and those of an invalid key or item.
  */
 
 /* Borrows the item of a key; NULL if it is not there, cannot be one, or the value is no dict. */
@@ -422,7 +426,9 @@ BROOD_API brood_status brood_dict_get_bytes(const brood_value *dict, const char 
 /*
  * ---- Sets and frozensets ---- (a frozenset may be added to: it is being built)
  *
- * Errors: BROOD_ETYPE  the value is no set; the item is of a kind that can change (see dicts).
+ * Errors: BROOD_ETYPE   the value is no set; the item is of a kind that can change (see dicts).
+ *         BROOD_ELIMIT  the set gets deeper than BROOD_MAX_DEPTH.
+ *         and those of an invalid item.
  */
 
 /* Adds an item; BROOD_OK as well if an equal one is there, which stays. */
@@ -432,7 +438,8 @@ BROOD_API bool brood_set_has(const brood_value *set, const brood_value *item);
 /* Removes an item; whether it was there. Python: set.discard. */
 BROOD_API bool brood_set_remove(brood_value *set, const brood_value *item);
 
-/* Steps through a set in insertion order, as brood_dict_next. (Python's own order is another.) */
+/* Steps through a set in insertion order, as brood_dict_next; `item` may be NULL. (Python's own
+ * order is another.) */
 BROOD_API bool brood_set_next(const brood_value *set, size_t *position, const brood_value **item);
 
 /* ---- Errors as data ---- (all borrowed from the value, valid as long as it) */
