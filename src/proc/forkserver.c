@@ -123,8 +123,11 @@ static brood_status serve(server *all)
     BROOD_TRY(brp_stream_read_all(all->requests, &request, sizeof request, &got, BRI_NEVER));
     if (request.n_handles < 2 || request.n_handles > BRP_PASS_MAX)
         return bri_fail(BROOD_EFORMAT, "could not read a request: it is malformed");
-    BROOD_TRY(brp_pass_receive(all->requests, handles, request.n_handles, BRI_NEVER));
-    brood_status status = fork_child(all, &request, handles);
+    brood_status status = brp_pass_receive(all->requests, handles, request.n_handles, BRI_NEVER);
+    if (status == BROOD_ELIMIT) /* they are closed: that tells the client, and the others live on */
+        return BROOD_OK;
+    BROOD_TRY(status);
+    status = fork_child(all, &request, handles);
     if (status != BROOD_OK) {
         /* The status first: the refusal is of this process, and as long as that is open the client
          * would take its number for a living child's, and kill it. */
