@@ -23,8 +23,9 @@ enum {
 struct bri_children {
     brp_mutex *lock;
     brp_mutex *starts;
-    atomic_bool used;       /* there has been a child, or the supervisor */
-    brood_process *first;   /* running */
+    atomic_bool used;     /* there has been a child, or the supervisor */
+    brood_process *first; /* running */
+    brood_process *starting;
     brood_process *garbage; /* to be freed when the lock is given back */
 
     brp_poller *poller; /* NULL: no supervisor */
@@ -117,6 +118,23 @@ static brood_status supervise(brood_process *process)
     children()->n_supervised++;
     process->references++;
     return BROOD_OK;
+}
+
+void bri_children_begin_start(brood_process *process)
+{
+    process->next = children()->starting;
+    children()->starting = process;
+}
+
+void bri_children_end_start(brood_process *process)
+{
+    brood_process **place = &children()->starting;
+    while (*place != NULL && *place != process)
+        place = &(*place)->next;
+    if (*place == NULL)
+        return;
+    *place = process->next;
+    process->next = NULL;
 }
 
 void bri_children_add(brood_process *process)
@@ -451,13 +469,10 @@ static void before_exit(void)
     stop_supervisor();
 }
 
-/* The parent's children are none of ours: what was kept for them is closed, so that it does not
- * outlive the parent here. The lock is held by the thread that forked, which is this one. */
-static void after_fork_child(void)
+static void close_in_child(brood_process *first)
 {
-    struct bri_children *all = children();
     brood_process *next;
-    for (brood_process *process = all->first; process != NULL; process = next) {
+    for (brood_process *process = first; process != NULL; process = next) {
         next = process->next;
         brp_handle_close(&process->stream);
         brp_handle_close(&process->lifeline);
@@ -465,8 +480,17 @@ static void after_fork_child(void)
         brp_child_close(&process->child);
         process->is_listed = process->is_supervised = false;
     }
+}
+
+/* The parent's children are none of ours: what was kept for them is closed, so that it does not
+ * outlive the parent here. The lock is held by the thread that forked, which is this one. */
+static void after_fork_child(void)
+{
+    struct bri_children *all = children();
+    close_in_child(all->first);
+    close_in_child(all->starting);
     atomic_store(&all->used, false);
-    all->first = NULL;
+    all->first = all->starting = NULL;
     all->n_supervised = 0;
     all->due = all->telling = NULL;
     brp_poller_destroy(all->poller);

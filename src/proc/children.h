@@ -28,6 +28,11 @@ void bri_children_unlock(void);
 void bri_children_lock_starts(void);
 void bri_children_unlock_starts(void);
 
+/* Between them it is being started: a child that is forked meanwhile closes its copies of the
+ * handles, which would keep a lifeline whole. Locked by the caller. */
+void bri_children_begin_start(brood_process *process);
+void bri_children_end_start(brood_process *process);
+
 /* Adds a child that has just started (locked by the caller): takes a reference, and gives it to the
  * supervisor if that runs. */
 void bri_children_add(brood_process *process);

@@ -74,8 +74,9 @@ struct brood_process {
     bool end_is_told;   /* `ended` has run or is running */
     void (*ended)(void *context, brood_process *process);
     void *context;
-    brood_process *next, *previous; /* in the list of children; in a list of ones to be freed */
-    brood_process *next_due;        /* in the list of those whose `ended` is due */
+    /* in the list of children, of those that are being started, or of those to be freed */
+    brood_process *next, *previous;
+    brood_process *next_due; /* in the list of those whose `ended` is due */
 };
 
 /* What to wait for to learn that the child has ended; the handle is valid until

@@ -265,6 +265,9 @@ static brood_status launch_one(bri_launch *launch)
     launch->process->is_launched = status == BROOD_OK;
     brp_handle_close(&launch->stream);
     brp_handle_close(&launch->lifeline);
+    bri_children_lock();
+    bri_children_begin_start(launch->process);
+    bri_children_unlock();
     bri_children_unlock_starts();
     return status;
 }
@@ -286,11 +289,16 @@ static void abandon(brood_process *process)
 {
     bri_saved_error saved;
     bri_error_save(&saved);
-    if (process->is_launched && process->state != BRI_PROCESS_ENDED) {
+    bool is_left = process->is_launched && process->state != BRI_PROCESS_ENDED;
+    bri_children_lock();
+    bri_children_end_start(process);
+    if (is_left)
+        (void)process->method->kill_tree(process);
+    bri_children_unlock();
+    if (is_left) {
         brp_watch watch = {0};
         int code;
         bri_deadline deadline = bri_deadline_after(brp_clock_now(), ABANDON_MS);
-        (void)process->method->kill_tree(process);
         process->method->sentinel(process, &watch);
         if (brp_wait_any(&watch, 1, deadline, NULL) == BROOD_OK)
             (void)process->method->collect(process, &code, deadline);
@@ -322,6 +330,7 @@ static void finish(brood_process *process)
     brood_value arguments = process->arguments, keywords = process->keywords;
     process->arguments = process->keywords = (brood_value){0};
     process->state = BRI_PROCESS_RUNNING;
+    bri_children_end_start(process);
     bri_children_add(process);
     bri_children_unlock();
     brood_value_clear(&arguments);

@@ -1,11 +1,13 @@
 /* What a thread of brood's that calls back into the program has locked at a fork is whole and free
- * in the child. */
+ * in the child, and what it is starting is not kept by the child. */
 #include "harness.h"
 
 #include "core/thread.h"
 #include "ipc/shared.h"
 #include "platform/clock.h"
+#include "platform/handle.h"
 #include "posix/guard.h"
+#include "proc/children.h"
 #include "sync/shared_memory.h"
 
 enum { HELD_MS = 100 };
@@ -91,10 +93,66 @@ static void test_a_child_can_have_a_guard_where_one_was_being_told_at_its_fork(v
     fork_while_held(brp_guard_lock, brp_guard_unlock);
 }
 
+/* ---- what is being started ---- */
+
+static brood_status exit_with_handles(brood_call *call)
+{
+    (void)call;
+    brood_exit((int)brp_handle_count());
+    return BROOD_OK;
+}
+
+static int handles_in_a_forked_child(void)
+{
+    brood_process *process;
+    bt_ok(brood_process_create(&process, exit_with_handles, brood_tuple(0),
+                               &(brood_process_options){.method = BROOD_START_FORK}));
+    bt_ok(brood_process_start(process));
+    return bt_join(process);
+}
+
+static void start_in_vain(void *process)
+{
+    (void)brood_process_start(process);
+}
+
+static bool has_more_handles(void *context)
+{
+    return brp_handle_count() > *(size_t *)context;
+}
+
+/* It never says hello, so it is being started until the time-out. */
+static void test_a_child_keeps_nothing_of_another_that_is_being_started(void **state)
+{
+    (void)state;
+    brood_process *silent;
+    bri_thread *thread;
+    int before = handles_in_a_forked_child();
+    size_t open = brp_handle_count();
+    bt_setenv("BROOD_TEST_FORGETS", "sleep");
+    bt_ok(brood_set_executable(bt_prog("prog_forgets")));
+    brood_set_start_timeout(2000);
+    bt_ok(brood_process_create(&silent, use_all, brood_tuple(0),
+                               &(brood_process_options){.method = BROOD_START_SPAWN}));
+    bt_ok(bri_thread_start(&thread, start_in_vain, silent));
+    bool has_begun = bt_await(has_more_handles, &open, 20000);
+    bri_children_lock_starts(); /* it is launched */
+    bri_children_unlock_starts();
+    brood_set_start_timeout(0);
+    int meanwhile = handles_in_a_forked_child();
+    bri_thread_join(thread);
+    bt_ok(brood_set_executable(NULL));
+    bt_setenv("BROOD_TEST_FORGETS", NULL);
+    brood_process_destroy(silent);
+    assert_true(has_begun);
+    assert_int_equal(meanwhile, before);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv,
                    bt_test(test_a_child_can_use_the_objects_that_were_in_use_at_its_fork),
                    bt_test(test_a_child_can_use_the_named_memory_that_was_in_use_at_its_fork),
-                   bt_test(test_a_child_can_have_a_guard_where_one_was_being_told_at_its_fork));
+                   bt_test(test_a_child_can_have_a_guard_where_one_was_being_told_at_its_fork),
+                   bt_test(test_a_child_keeps_nothing_of_another_that_is_being_started));
 }
