@@ -12,7 +12,7 @@
 #include "manager/proxy.h"
 #include "platform/ident.h"
 
-enum { DEFAULT_TIMEOUT = 20000, KEPT_SCRATCH = 64 << 10, MOST_IDLE = 32 };
+enum { DEFAULT_TIMEOUT = 20000, KEPT_SCRATCH = 64 << 10, MOST_IDLE = 32, MOST_KEPT = 1024 };
 
 struct bri_call_session {
     bri_call_session *next;
@@ -21,6 +21,7 @@ struct bri_call_session {
     bri_buffer scratch;
     brood_value failure; /* of the thread's last call */
     int users;           /* calls under way: 0 or 1 */
+    int held;            /* how often it has acquired what sessions own */
     uint64_t used;       /* when, as a count of calls */
 };
 
@@ -74,14 +75,27 @@ brood_manager *bri_manager_retain(brood_manager *manager)
     return manager;
 }
 
+/* Without its connection a session is only the failure of its thread's last call. */
+static void disconnect(bri_call_session *session)
+{
+    brood_connection_close(session->connection);
+    session->connection = NULL;
+    session->held = 0;
+}
+
+static void free_session(bri_call_session *session)
+{
+    disconnect(session);
+    bri_buffer_fini(&session->scratch);
+    brood_value_clear(&session->failure);
+    bri_free(session);
+}
+
 static void free_sessions(brood_manager *manager)
 {
     for (bri_call_session *session = manager->sessions, *next; session != NULL; session = next) {
         next = session->next;
-        brood_connection_close(session->connection);
-        bri_buffer_fini(&session->scratch);
-        brood_value_clear(&session->failure);
-        bri_free(session);
+        free_session(session);
     }
     manager->sessions = NULL;
 }
@@ -162,27 +176,45 @@ static brood_status explain(const brood_manager *manager, brood_status status)
 
 /* ---- the sessions of threads ---- */
 
-/* Closes sessions of threads that have not called for longest, if there are many. Under the lock.
- */
+static bool is_note(const bri_call_session *session)
+{
+    return session->connection == NULL && session->failure.kind == BROOD_ERROR;
+}
+
+static void drop_session(brood_manager *manager, bri_call_session *session)
+{
+    bri_call_session **at = &manager->sessions;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
+    free_session(session);
+}
+
+/* Nobody tells when a thread ends. So if there are many sessions, the one of the thread that has
+ * not called for longest is closed. But the thread may live: then an RLock that it has and its last
+ * failure stay, unless there are very many. Under the lock. */
 static void close_idle(brood_manager *manager)
 {
-    int n = 0;
-    bri_call_session *oldest = NULL;
-    for (bri_call_session *s = manager->sessions; s != NULL; s = s->next, n++)
+    int n = 0, open = 0;
+    bri_call_session *oldest = NULL, *idle = NULL;
+    for (bri_call_session *s = manager->sessions; s != NULL; s = s->next, n++) {
         if (s->users == 0 && (oldest == NULL || s->used < oldest->used))
             oldest = s;
-    if (n < MOST_IDLE || oldest == NULL)
-        return;
-    for (bri_call_session **at = &manager->sessions; *at != NULL; at = &(*at)->next) {
-        if (*at == oldest) {
-            *at = oldest->next;
-            break;
-        }
+        if (is_note(s))
+            continue;
+        open++;
+        if (s->users == 0 && s->held == 0 && (idle == NULL || s->used < idle->used))
+            idle = s;
     }
-    brood_connection_close(oldest->connection);
-    bri_buffer_fini(&oldest->scratch);
-    brood_value_clear(&oldest->failure);
-    bri_free(oldest);
+    if (n >= MOST_KEPT && oldest != NULL) {
+        drop_session(manager, oldest);
+    } else if (open >= MOST_IDLE && idle != NULL) {
+        disconnect(idle);
+        if (!is_note(idle))
+            drop_session(manager, idle);
+        else
+            bri_buffer_fini(&idle->scratch);
+    }
 }
 
 /* After a fork the parent's sessions are not ours. Under the lock. */
@@ -383,10 +415,24 @@ static brood_status fail_reply(brood_manager *manager, bri_reply_kind kind, broo
     return bri_note_failure(manager, error);
 }
 
-brood_status bri_method_call(brood_manager *manager, const char *ident, const char *name,
-                             const brood_value *args, const brood_value *kwds, bri_reply_kind *kind,
-                             brood_value *result)
+/* Notes what the session owns now. Locks and semaphores belong to the whole client; of an unknown
+ * type it may be either. */
+static void note_held(bri_call_session *session, const char *typeid, const char *name,
+                      const brood_value *value)
 {
+    if (strcmp(typeid, "Lock") == 0 || strcmp(typeid, "Semaphore") == 0 ||
+        strcmp(typeid, "BoundedSemaphore") == 0)
+        return;
+    if (strcmp(name, "acquire") == 0 && value->kind == BROOD_BOOL && value->as.boolean)
+        session->held++;
+    else if (strcmp(name, "release") == 0 && session->held > 0)
+        session->held--;
+}
+
+brood_status bri_method_call(const brood_proxy *proxy, const char *name, const brood_value *args,
+                             const brood_value *kwds, bri_reply_kind *kind, brood_value *result)
+{
+    brood_manager *manager = proxy->manager;
     bri_call_session *session;
     bool broken;
     brood_value value = {0};
@@ -397,12 +443,13 @@ brood_status bri_method_call(brood_manager *manager, const char *ident, const ch
     if (session->connection == NULL)
         status = open_session(manager, &session->scratch, &session->connection);
     if (status == BROOD_OK) {
-        status = exchange(manager, session->connection, &session->scratch, ident, name, args, kwds,
-                          BROOD_FOREVER, kind, &value, &broken);
+        status = exchange(manager, session->connection, &session->scratch, proxy->ident, name, args,
+                          kwds, BROOD_FOREVER, kind, &value, &broken);
         if (status != BROOD_OK && broken) {
-            brood_connection_close(session->connection);
-            session->connection = NULL;
+            disconnect(session);
             status = explain(manager, status);
+        } else if (status == BROOD_OK && *kind == BRI_REPLY_RETURN) {
+            note_held(session, proxy->typeid, name, &value);
         }
     }
     leave_session(manager, session);

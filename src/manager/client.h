@@ -65,9 +65,8 @@ brood_status bri_control_call(brood_manager *manager, const char *name, const br
                               const brood_value *kwds, brood_value *result);
 
 /* One request to an object. */
-brood_status bri_method_call(brood_manager *manager, const char *ident, const char *name,
-                             const brood_value *args, const brood_value *kwds, bri_reply_kind *kind,
-                             brood_value *result);
+brood_status bri_method_call(const brood_proxy *proxy, const char *name, const brood_value *args,
+                             const brood_value *kwds, bri_reply_kind *kind, brood_value *result);
 
 /* The manager of an address in this process, retained; made when there is none. */
 brood_status bri_manager_at(const brood_value *wire_address, const void *authkey,

@@ -133,8 +133,7 @@ static brood_status call_method(brood_proxy *proxy, const char *method, brood_va
     if (status == BROOD_OK)
         status = own_reference(proxy);
     if (status == BROOD_OK)
-        status =
-            bri_method_call(proxy->manager, proxy->ident, method, &args, &kwargs, &kind, &value);
+        status = bri_method_call(proxy, method, &args, &kwargs, &kind, &value);
     if (status == BROOD_OK && kind == BRI_REPLY_PROXY)
         status = open_made(proxy->manager, &value, made);
     brood_value_clear(&args);
