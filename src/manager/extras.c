@@ -275,7 +275,8 @@ static brood_status extra_at(bri_invocation *call)
 {
     const brood_value *path, *args = NULL, *kwds = NULL;
     const char *name;
-    if (brood_unpack(&call->args, "(vs|vv)", &path, &name, &args, &kwds) != BROOD_OK)
+    if (brood_unpack(&call->args, "(vs|vv)", &path, &name, &args, &kwds) != BROOD_OK ||
+        !bri_is_array(path))
         return bri_raise(call, "TypeError", "#AT takes a path, a method, arguments and keywords");
     brood_value *target = walk(call, path, 0, 0);
     if (target == NULL)

@@ -136,6 +136,25 @@ static void test_what_is_not_ones_own_is_kept(void **state)
     rig_close(&r);
 }
 
+static void test_a_path_is_a_row_of_steps(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *list = make(manager, "list", NONE), *dict = make(manager, "dict", NONE);
+    brood_proxy *both[] = {list, dict};
+    for (int i = 0; i < 2; i++) {
+        expect_raise(both[i], "#AT", brood_pack("(ss)", "abc", "copy"), "TypeError", NULL);
+        expect_raise(both[i], "#AT", brood_pack("({si}s)", "a", 1, "copy"), "TypeError", NULL);
+    }
+    still_serves(list);
+    brood_proxy_close(dict);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
 static void test_small_requests_make_no_giants(void **state)
 {
     (void)state;
@@ -359,8 +378,9 @@ int main(int argc, char **argv)
 {
     return bt_main(
         argc, argv, bt_test(test_junk_is_answered_or_ends_the_session),
-        bt_test(test_what_is_not_ones_own_is_kept), bt_test(test_small_requests_make_no_giants),
-        bt_test(test_who_does_not_read_stalls_nobody), bt_test(test_limits_hold),
-        bt_test(test_a_client_may_end_in_any_call), bt_test(test_a_dead_party_breaks_the_barrier),
+        bt_test(test_what_is_not_ones_own_is_kept), bt_test(test_a_path_is_a_row_of_steps),
+        bt_test(test_small_requests_make_no_giants), bt_test(test_who_does_not_read_stalls_nobody),
+        bt_test(test_limits_hold), bt_test(test_a_client_may_end_in_any_call),
+        bt_test(test_a_dead_party_breaks_the_barrier),
         bt_test(test_hundreds_of_sessions_are_served));
 }
