@@ -38,6 +38,7 @@ typedef struct brood_executor_options {
  * Errors:  BROOD_ENOTFOUND  no engine of that name; those of brood_pool_create.
  * Blocks:  until worker processes are started.
  * Threads: safe.
+ * Fork:    a forked child cannot use the executor (BROOD_ESTATE); it may destroy its copy.
  * Python:  ProcessPoolExecutor, ThreadPoolExecutor (max_workers, mp_context, initializer,
  *          initargs).
  */
@@ -53,7 +54,8 @@ BROOD_API const char *const *brood_executor_engines(void);
  * brood_pool_apply_async, and mean the same; of the engine `threads` callbacks are called on the
  * thread that ran the task, or cancelled it, and a hard deadline is a soft one.
  *
- * Errors:  BROOD_ESTATE after shutdown; BROOD_EBROKEN; those of brood_pool_apply_async.
+ * Errors:  BROOD_ESTATE after shutdown, or inherited by fork; BROOD_EBROKEN; those of
+ *          brood_pool_apply_async.
  * Blocks:  no.
  * Threads: safe; tasks of the engine `threads` may submit too.
  * Python:  Executor.submit(fn, *args, **kwargs).
@@ -101,7 +103,7 @@ BROOD_API void brood_results_destroy(brood_results *results);
  * Lets nothing more be submitted. With `cancel_futures` tasks that no worker has begun are
  * cancelled; with `wait` it returns when all others have ended and the workers too.
  *
- * Errors:  BROOD_ESTATE called by a callback of its own, with `wait`.
+ * Errors:  BROOD_ESTATE called by a callback of its own, with `wait`, or inherited by fork.
  * Blocks:  with `wait`.
  * Threads: safe.
  * Python:  Executor.shutdown(wait, cancel_futures).

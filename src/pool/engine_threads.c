@@ -26,6 +26,7 @@ typedef struct engine {
     brood_value initargs;
     bri_thread **threads;
     int n_threads;
+    int64_t pid;           /* of the process that they are in */
     atomic_int references; /* the executor's and each task's, for futures outlive it */
 } engine;
 
@@ -47,12 +48,30 @@ static _Thread_local const engine *own_engine; /* of a thread that works for one
 
 /* ---- life ---- */
 
+/* A forked child has none of the threads, and their mutex as it was. */
+static bool is_inherited(const engine *self)
+{
+    return self->pid != bri_the_runtime.pid;
+}
+
+static brood_status check_own(const engine *self, const char *what)
+{
+    if (!is_inherited(self))
+        return BROOD_OK;
+    return bri_fail(BROOD_ESTATE,
+                    "could not %s: the executor's threads are in the process that this one was "
+                    "forked from",
+                    what);
+}
+
 static void release_engine(engine *self)
 {
     if (self == NULL || atomic_fetch_sub(&self->references, 1) != 1)
         return;
-    brp_mutex_destroy(self->mutex);
-    brp_condition_destroy(self->work);
+    if (!is_inherited(self)) {
+        brp_mutex_destroy(self->mutex);
+        brp_condition_destroy(self->work);
+    }
     brood_value_clear(&self->initargs);
     bri_free(self->threads);
     bri_free(self);
@@ -153,6 +172,11 @@ static brood_status cancel(brood_future *future, brood_cancel_how how, brood_can
     task *what = task_of(future);
     if (what == NULL)
         return BROOD_OK;
+    brood_status status = check_own(what->engine, "cancel a task");
+    if (status != BROOD_OK) {
+        release_task(what);
+        return status;
+    }
     brp_mutex_lock(what->engine->mutex);
     bool was_queued = unqueue(what);
     bool is_running = what->is_running;
@@ -172,11 +196,14 @@ static brood_status cancel(brood_future *future, brood_cancel_how how, brood_can
 static bool is_running(brood_future *future)
 {
     task *what = task_of(future);
+    bool is = false;
     if (what == NULL)
         return false;
-    brp_mutex_lock(what->engine->mutex);
-    bool is = what->is_running;
-    brp_mutex_unlock(what->engine->mutex);
+    if (!is_inherited(what->engine)) {
+        brp_mutex_lock(what->engine->mutex);
+        is = what->is_running;
+        brp_mutex_unlock(what->engine->mutex);
+    }
     release_task(what);
     return is;
 }
@@ -185,7 +212,7 @@ static bool is_running(brood_future *future)
 static brood_status may_wait(brood_future *future)
 {
     task *what = task_of(future);
-    brood_status status = BROOD_OK;
+    brood_status status = what == NULL ? BROOD_OK : check_own(what->engine, "wait for a task");
     if (what != NULL && own_engine == what->engine && what->engine->n_threads == 1)
         status = bri_fail(BROOD_ESTATE, "could not wait for a task: this is the only thread that "
                                         "could run it");
@@ -365,6 +392,7 @@ static void run_thread(void *context)
 static brood_status shut_down(void *context, bool wait, bool cancels)
 {
     engine *self = context;
+    BROOD_TRY(check_own(self, "shut down an executor"));
     if (wait && own_engine == self)
         return bri_fail(BROOD_ESTATE, "could not shut down an executor: one of its own threads "
                                       "cannot wait for its end");
@@ -421,6 +449,7 @@ static brood_status create(void **made, brood_executor_options *options)
         return BROOD_ENOMEM;
     }
     atomic_init(&self->references, 1);
+    self->pid = bri_the_runtime.pid;
     self->initializer = options->initializer;
     self->initargs = brood_value_take(&options->initargs);
     brood_status status = start(self, options);
@@ -484,7 +513,9 @@ static brood_status submit(void *context, brood_function function, brood_value a
 {
     engine *self = context;
     brood_apply_options options = given == NULL ? (brood_apply_options){0} : *given;
-    brood_status status = check(function, &args, &options);
+    brood_status status = check_own(self, "submit a task");
+    if (status == BROOD_OK)
+        status = check(function, &args, &options);
     task *what = status != BROOD_OK ? NULL : bri_calloc(1, sizeof *what);
     if (what == NULL) {
         brood_value_clear(&args);

@@ -261,12 +261,15 @@ static bool is_running_slot(brood_pool *pool, uint32_t slot)
 static bool is_running(brood_future *future)
 {
     bri_job *job = job_of(future);
+    bool is = false;
     if (job == NULL)
         return false;
-    brp_mutex_lock(job->pool->mutex);
-    bool is = job->kind == BRI_JOB_CALL ? job->slot != 0 && is_running_slot(job->pool, job->slot)
-                                        : job->n_tasks > 0;
-    brp_mutex_unlock(job->pool->mutex);
+    if (!job->pool->inherited) {
+        brp_mutex_lock(job->pool->mutex);
+        is = job->kind == BRI_JOB_CALL ? job->slot != 0 && is_running_slot(job->pool, job->slot)
+                                       : job->n_tasks > 0;
+        brp_mutex_unlock(job->pool->mutex);
+    }
     bri_job_release(job);
     return is;
 }
@@ -284,15 +287,23 @@ static brood_status may_wait(brood_future *future)
     return status;
 }
 
+/* A look without waiting may come from where nobody may wait. */
+static bool may_attend(const brood_pool *pool)
+{
+    return !pool->inherited && !bri_collector_is_me(pool);
+}
+
 static void attend(brood_future *future)
 {
     bri_job *job = job_of(future);
     bri_deadline when;
     if (job == NULL)
         return;
-    brp_mutex_lock(job->pool->mutex);
-    bri_pool_attend(job->pool, &when);
-    brp_mutex_unlock(job->pool->mutex);
+    if (may_attend(job->pool)) {
+        brp_mutex_lock(job->pool->mutex);
+        bri_pool_attend(job->pool, &when);
+        brp_mutex_unlock(job->pool->mutex);
+    }
     bri_job_release(job);
 }
 

@@ -401,6 +401,67 @@ static void test_a_pool_is_refused_in_its_own_forked_worker(void **state)
     inherited = NULL;
 }
 
+static brood_future *inherited_future;
+static brood_executor *inherited_executor; /* of threads; NULL: the future is the pool's */
+static brood_event *go_on;
+
+static brood_status await_go_on(brood_call *call)
+{
+    (void)call;
+    return brood_event_wait(go_on, HANG);
+}
+
+static brood_status use_inherited_future(brood_call *call)
+{
+    brood_completed *completed;
+    brood_future *next;
+    bt_check(call, brood_future_wait(inherited_future, 0) == BROOD_ETIMEDOUT);
+    bt_check(call, brood_future_wait(inherited_future, BROOD_FOREVER) == BROOD_ESTATE);
+    bt_check(call, !brood_future_is_running(inherited_future));
+    bt_check(call, brood_future_cancel(inherited_future, BROOD_CANCEL_ASK, NULL) == BROOD_ESTATE);
+    BROOD_TRY(brood_as_completed(&completed, &inherited_future, 1));
+    bt_check(call, brood_completed_next(completed, &next, 0) == BROOD_ETIMEDOUT);
+    bt_check(call, brood_completed_next(completed, &next, BROOD_FOREVER) == BROOD_ESTATE);
+    brood_completed_destroy(completed);
+    brood_future_destroy(inherited_future);
+    if (inherited_executor == NULL)
+        return BROOD_OK;
+    bt_check(call, brood_executor_submit(inherited_executor, get_pid, (brood_value){0}, NULL,
+                                         NULL) == BROOD_ESTATE);
+    bt_check(call,
+             brood_executor_shutdown(inherited_executor,
+                                     BROOD_SHUTDOWN_WAIT | BROOD_SHUTDOWN_CANCEL) == BROOD_ESTATE);
+    brood_executor_destroy(inherited_executor);
+    return BROOD_OK;
+}
+
+static void test_futures_of_a_parent_are_refused_in_its_forked_child(void **state)
+{
+    (void)state;
+    if (!bt_method_is(BROOD_START_FORK))
+        bt_skip("only a forked child has its parent's pointers");
+    bt_ok(brood_event_create(&go_on));
+    brood_pool *pool = make_pool(1);
+    bt_ok(brood_pool_apply_async(pool, await_go_on, (brood_value){0}, NULL, &inherited_future));
+    assert_int_equal(bt_join(bt_process(use_inherited_future, (brood_value){0})), 0);
+    bt_ok(brood_event_set(go_on));
+    bt_ok(brood_future_wait(inherited_future, HANG));
+    brood_future_destroy(inherited_future);
+    brood_pool_destroy(pool);
+    bt_ok(brood_event_clear(go_on));
+    bt_ok(brood_executor_create(&inherited_executor,
+                                &(brood_executor_options){.engine = "threads", .workers = 1}));
+    bt_ok(brood_executor_submit(inherited_executor, await_go_on, (brood_value){0}, NULL,
+                                &inherited_future));
+    assert_int_equal(bt_join(bt_process(use_inherited_future, (brood_value){0})), 0);
+    bt_ok(brood_event_set(go_on));
+    bt_ok(brood_future_wait(inherited_future, HANG));
+    brood_future_destroy(inherited_future);
+    brood_executor_destroy(inherited_executor);
+    inherited_executor = NULL;
+    brood_event_destroy(go_on);
+}
+
 static void test_pools_leave_no_memory_in_the_arena(void **state)
 {
     (void)state;
@@ -437,6 +498,6 @@ int main(int argc, char **argv)
                    bt_test(test_a_forgotten_pool_ends_with_its_process),
                    bt_test(test_the_workers_of_a_killed_parent_are_gone_and_leave_no_memory),
                    bt_test(test_a_pool_is_refused_in_its_own_forked_worker),
-
+                   bt_test(test_futures_of_a_parent_are_refused_in_its_forked_child),
                    bt_test(test_pools_leave_no_memory_in_the_arena));
 }
