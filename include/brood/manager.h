@@ -176,7 +176,8 @@ BROOD_API void brood_manager_server_close(brood_manager_server *server);
 
 /* ---- clients ---- */
 
-/* Connects to a server, brood's or Python's. Python: connect(). */
+/* Connects to a server, brood's or Python's. Errors: as above; BROOD_ENOTFOUND nobody listens
+ * there. Python: connect(). */
 BROOD_API brood_status brood_manager_connect(brood_manager **manager, const char *address,
                                              const brood_manager_options *options);
 

@@ -39,6 +39,7 @@ brood_status bri_manager_make(brood_manager **manager, const char *address, cons
         return BROOD_ENOMEM;
     atomic_init(&made->references, 1);
     atomic_init(&made->down, false);
+    atomic_init(&made->was_there, false);
     made->pid = brp_pid();
     made->timeout = timeout == 0 ? DEFAULT_TIMEOUT : timeout;
     made->connector = connector;
@@ -164,9 +165,12 @@ static brood_status check_up(const brood_manager *manager)
 }
 
 /* "the manager at ... is gone" in place of a connection's end. */
+/* That nobody listens there any more is the server's end too; of calls ENOTFOUND means something
+ * else. */
 static brood_status explain(const brood_manager *manager, brood_status status)
 {
-    if (status == BROOD_EEOF || status == BROOD_EBROKEN)
+    bool has_gone = status == BROOD_ENOTFOUND && atomic_load(&manager->was_there);
+    if (has_gone || status == BROOD_EEOF || status == BROOD_EBROKEN)
         return bri_fail(BROOD_EEOF,
                         "could not call the manager at \"%s\": it has ended, or lets nobody else "
                         "in",
@@ -384,13 +388,16 @@ static brood_status open_session(brood_manager *manager, bri_buffer *scratch,
 {
     brood_connection *made;
     BROOD_TRY(check_up(manager));
-    BROOD_TRY(manager->connector(manager->connector_context, &made));
+    brood_status status = manager->connector(manager->connector_context, &made);
+    if (status != BROOD_OK)
+        return explain(manager, status);
     note_peer(manager, made);
-    brood_status status = begin_session(manager, made, scratch);
+    status = begin_session(manager, made, scratch);
     if (status != BROOD_OK) {
         brood_connection_close(made);
         return explain(manager, status);
     }
+    atomic_store(&manager->was_there, true);
     *connection = made;
     return BROOD_OK;
 }

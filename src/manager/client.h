@@ -38,7 +38,8 @@ struct brood_manager {
     brood_process *process; /* the server, if it is ours */
     bool owner;             /* close shuts the server down */
     atomic_bool down;
-    char client[48]; /* "brood:..." */
+    atomic_bool was_there; /* a session with it has begun */
+    char client[48];       /* "brood:..." */
 
     brp_mutex *lock; /* for what follows */
     bri_call_session *sessions;

@@ -151,7 +151,7 @@ brood_status brood_manager_shutdown(brood_manager *manager)
     brood_status status = bri_control_call(manager, "shutdown", NULL, NULL, NULL);
     if (status == BROOD_OK || status == BROOD_EEOF)
         atomic_store(&manager->down, true);
-    if (status == BROOD_OK && manager->process != NULL && manager->pid == bri_the_runtime.pid)
+    if (status == BROOD_OK && manager->owner && manager->pid == bri_the_runtime.pid)
         status = brood_process_join(manager->process, manager->timeout);
     return status == BROOD_EEOF ? BROOD_OK : status;
 }

@@ -62,6 +62,35 @@ static void test_a_wrong_key_is_refused(void **state)
     brood_manager_close(other);
     int64_t n;
     bt_fails(brood_manager_number_of_objects(manager, &n), BROOD_EEOF);
+    bt_fails(brood_manager_number_of_objects(manager, &n), BROOD_EEOF);
+    bt_ok(brood_manager_shutdown(manager));
+    brood_manager_close(manager);
+}
+
+static brood_status shut_down_server(brood_call *call)
+{
+    const brood_value *value;
+    brood_proxy *proxy;
+    BROOD_TRY(brood_call_args(call, "v", &value));
+    BROOD_TRY(brood_get_proxy(value, &proxy));
+    return brood_manager_shutdown(brood_proxy_manager(proxy));
+}
+
+static void test_a_server_that_has_gone_is_no_missing_key(void **state)
+{
+    (void)state;
+    brood_manager *manager;
+    brood_value item;
+    bt_ok(brood_manager_start(&manager, NULL));
+    brood_proxy *dict = make(manager, "dict", NONE);
+    bt_ok(brood_proxy_set_item(dict, brood_int(1), brood_int(2)));
+    bt_fails(brood_proxy_get_item(dict, brood_int(3), &item), BROOD_ENOTFOUND);
+    assert_int_equal(
+        bt_join(bt_process(shut_down_server, brood_pack("(v)", brood_proxy_value(dict)))), 0);
+    for (int i = 0; i < 3; i++)
+        bt_fails(brood_proxy_get_item(dict, brood_int(1), &item), BROOD_EEOF);
+    bt_fails(brood_manager_object(manager, "dict", NONE, &dict), BROOD_EEOF);
+    brood_proxy_close(dict);
     brood_manager_close(manager);
 }
 
@@ -93,5 +122,6 @@ int main(int argc, char **argv)
     return bt_main(argc, argv, bt_test(test_a_server_runs_in_a_child),
                    bt_test(test_proxies_are_arguments_of_processes),
                    bt_test(test_a_wrong_key_is_refused),
+                   bt_test(test_a_server_that_has_gone_is_no_missing_key),
                    bt_test(test_a_server_runs_in_this_process));
 }
