@@ -249,6 +249,8 @@ static void test_a_child_that_the_program_forks_neither_tells_nor_holds_up(void 
     told t;
     brp_handle ends[2];
     int result = 0;
+    if (PT_THREAD_SANITIZER)
+        pt_skip_on("the thread sanitizer", "it holds back what is handled in a child of fork()");
     open_told(&t);
     pt_ok(brp_stream_pair(ends));
     pt_ok(brp_interrupt_take(on_interrupt, &t));
