@@ -497,13 +497,31 @@ static void test_the_authkey_is_inherited(void **state)
     assert_int_equal(bt_join(process), 0);
 }
 
+static brood_status sleep_longest(brood_call *call)
+{
+    (void)call;
+    brood_sleep(INT64_MAX);
+    return BROOD_OK;
+}
+
+static void test_the_longest_sleep_is_for_ever(void **state)
+{
+    (void)state;
+    brood_process *process = bt_process(sleep_longest, (brood_value){0});
+    brood_status status = brood_process_join(process, 300);
+    bt_ok(brood_process_kill(process));
+    bt_join(process);
+    assert_int_equal(status, BROOD_ETIMEDOUT);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(
         argc, argv, bt_test(test_names_are_as_in_python),
         bt_test(test_a_child_knows_itself_and_its_parent),
         bt_test(test_join_times_out_and_leaves_the_child_running),
-        bt_test(test_several_threads_join_one_child), bt_test(test_joining_twice_is_fine),
+        bt_test(test_the_longest_sleep_is_for_ever), bt_test(test_several_threads_join_one_child),
+        bt_test(test_joining_twice_is_fine),
         bt_test(test_a_process_can_be_waited_for_with_connections),
         bt_test(test_active_children_are_those_that_run),
         bt_test(test_a_child_does_not_have_its_parents_children),
