@@ -393,6 +393,29 @@ brood_status bri_in_set_every(bri_invocation *call, brood_value *in, size_t star
     return status;
 }
 
+void bri_in_remove_every(bri_invocation *call, brood_value *in, size_t start, size_t step,
+                         size_t count)
+{
+    bri_array *array = bri_array_of(in);
+    uint64_t removed = 0;
+    size_t next = start, to = start;
+    if (count == 0)
+        return;
+    for (size_t i = start; i < array->count; i++) {
+        if (count == 0 || i != next) {
+            array->items[to++] = array->items[i];
+            continue;
+        }
+        removed += bri_weight_of(call->server, &array->items[i]);
+        brood_value_clear(&array->items[i]);
+        if (--count != 0)
+            next += step;
+    }
+    array->count = to;
+    bri_trim(in);
+    bri_account(call->holder, 0, removed);
+}
+
 brood_status bri_in_replace(bri_invocation *call, brood_value *in, brood_value value)
 {
     if (value.kind == BROOD_INVALID)

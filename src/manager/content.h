@@ -49,6 +49,10 @@ brood_status bri_in_splice(bri_invocation *call, brood_value *in, size_t start, 
 brood_status bri_in_set_every(bri_invocation *call, brood_value *in, size_t start, int64_t step,
                               brood_value items);
 
+/* `count` items, at start, start + step, ... which are there, leave the list. */
+void bri_in_remove_every(bri_invocation *call, brood_value *in, size_t start, size_t step,
+                         size_t count);
+
 /* All of it gives way to another value. */
 brood_status bri_in_replace(bri_invocation *call, brood_value *in, brood_value value);
 

@@ -115,11 +115,11 @@ static brood_status list_delitem(bri_invocation *call)
         return remove_items(call, place.index, 1);
     if (place.step == 1)
         return remove_items(call, (size_t)place.start, place.count);
-    for (size_t i = 0; i < place.count; i++) { /* from the highest index down */
-        int64_t nth = place.step > 0 ? (int64_t)(place.count - 1 - i) : (int64_t)i;
-        size_t index_of = (size_t)(place.start + nth * place.step);
-        BROOD_TRY(remove_items(call, index_of, 1));
+    if (place.step < 0 && place.count != 0) { /* the same ones from the lowest index up */
+        place.start += (int64_t)(place.count - 1) * place.step;
+        place.step = -place.step;
     }
+    bri_in_remove_every(call, call->target, (size_t)place.start, (size_t)place.step, place.count);
     return BROOD_OK;
 }
 

@@ -4,7 +4,9 @@
 #include "core/thread.h"
 #include "support.h"
 
+#include "data/opaque.h"
 #include "ipc/connection.h"
+#include "platform/clock.h"
 
 /* A raw session of a client of its own, which ends with it. */
 static brood_connection *open_raw(rig *r)
@@ -150,6 +152,38 @@ static void test_a_path_is_a_row_of_steps(void **state)
     }
     still_serves(list);
     brood_proxy_close(dict);
+    brood_proxy_close(list);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+static brood_value slice(int64_t start, int64_t stop, int64_t step)
+{
+    return bri_opaque_call("builtins", "slice", brood_pack("(lll)", start, stop, step));
+}
+
+/* Every second item of a long list goes at once, not with a move of all behind it each. */
+static void test_a_slice_is_deleted_at_once(void **state)
+{
+    (void)state;
+    enum { N = 1 << 20, SECONDS = 30 /* it takes a few milliseconds */ };
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_value range = bri_opaque_call("builtins", "range", brood_pack("(iii)", 0, N, 1));
+    brood_proxy *list = make(manager, "list", brood_pack("(v)", range));
+    bri_deadline deadline = brp_clock_now() + (int64_t)SECONDS * 1000000000;
+    bt_ok(brood_proxy_del_item(list, slice(1, N, 2)));
+    assert_true(brp_clock_now() < deadline);
+    expect(list, "__len__", NONE, "524288");
+    bt_ok(brood_proxy_del_item(list, slice(10, N, 1)));
+    expect(list, "#GETVALUE", NONE, "[0, 2, 4, 6, 8, 10, 12, 14, 16, 18]");
+    bt_ok(brood_proxy_del_item(list, slice(8, 0, -3)));
+    expect(list, "#GETVALUE", NONE, "[0, 2, 6, 8, 12, 14, 18]");
+    bt_ok(brood_proxy_del_item(list, slice(5, 2, 3)));
+    bt_ok(brood_proxy_del_item(list, slice(2, 5, INT64_MAX)));
+    bt_ok(brood_proxy_del_item(list, slice(3, 0, INT64_MIN)));
+    expect(list, "#GETVALUE", NONE, "[0, 2, 8, 14, 18]");
     brood_proxy_close(list);
     brood_manager_close(manager);
     rig_close(&r);
@@ -379,8 +413,8 @@ int main(int argc, char **argv)
     return bt_main(
         argc, argv, bt_test(test_junk_is_answered_or_ends_the_session),
         bt_test(test_what_is_not_ones_own_is_kept), bt_test(test_a_path_is_a_row_of_steps),
-        bt_test(test_small_requests_make_no_giants), bt_test(test_who_does_not_read_stalls_nobody),
-        bt_test(test_limits_hold), bt_test(test_a_client_may_end_in_any_call),
-        bt_test(test_a_dead_party_breaks_the_barrier),
+        bt_test(test_a_slice_is_deleted_at_once), bt_test(test_small_requests_make_no_giants),
+        bt_test(test_who_does_not_read_stalls_nobody), bt_test(test_limits_hold),
+        bt_test(test_a_client_may_end_in_any_call), bt_test(test_a_dead_party_breaks_the_barrier),
         bt_test(test_hundreds_of_sessions_are_served));
 }
