@@ -219,6 +219,8 @@ static brood_status semaphore_release(bri_invocation *call)
         return bri_raise(call, "ValueError", "n must be one or more");
     if (n > 1000000 || (sem->most >= 0 && n > sem->most - sem->free))
         return bri_raise(call, "ValueError", "Semaphore released too many times");
+    if (n > INT64_MAX - sem->free)
+        return bri_raise(call, "OverflowError", "the semaphore has too many units");
     for (; n > 0; n--)
         release_one(call, sem);
     return BROOD_OK;

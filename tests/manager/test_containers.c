@@ -286,6 +286,22 @@ static void test_foreign_containers_give_objects(void **state)
     rig_close(&r);
 }
 
+static void test_a_semaphore_has_so_many_units(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *semaphore = make(manager, "Semaphore", brood_pack("(l)", INT64_MAX - 1));
+    expect(semaphore, "release", NONE, "None");
+    expect_raise(semaphore, "release", NONE, "OverflowError", NULL);
+    expect(semaphore, "acquire", brood_pack("(b)", false), "True");
+    expect(semaphore, "release", NONE, "None");
+    brood_proxy_close(semaphore);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
 static void test_a_client_that_ends_drops_its_references(void **state)
 {
     (void)state;
@@ -332,12 +348,12 @@ static void test_the_server_tells_about_its_objects(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_a_list_does_what_python_does),
-                   bt_test(test_a_list_sorts_what_has_an_order),
-                   bt_test(test_a_dict_does_what_python_does),
-                   bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
-                   bt_test(test_objects_are_nested_in_foreign_ones),
-                   bt_test(test_foreign_containers_give_objects),
-                   bt_test(test_a_client_that_ends_drops_its_references),
-                   bt_test(test_the_server_tells_about_its_objects));
+    return bt_main(
+        argc, argv, bt_test(test_a_list_does_what_python_does),
+        bt_test(test_a_list_sorts_what_has_an_order), bt_test(test_a_dict_does_what_python_does),
+        bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
+        bt_test(test_objects_are_nested_in_foreign_ones),
+        bt_test(test_foreign_containers_give_objects), bt_test(test_a_semaphore_has_so_many_units),
+        bt_test(test_a_client_that_ends_drops_its_references),
+        bt_test(test_the_server_tells_about_its_objects));
 }
