@@ -153,9 +153,11 @@ static void end_task(task *what, brood_status status)
     brood_future *future = what->future;
     const brood_apply_options *options = &what->options;
     bri_future_retain(future);
+    future->is_shown = options->callback != NULL;
     bri_future_settle(future, status);
     if (status == BROOD_OK && options->callback != NULL) {
         options->callback(options->context, &future->value);
+        bri_future_shown(future);
     } else if (status != BROOD_OK && options->error_callback != NULL) {
         brood_failure failure;
         bri_outcome_describe(&future->outcome, &failure);

@@ -107,6 +107,13 @@ void bri_future_settle(brood_future *future, brood_status status)
     bri_hub_unlock();
 }
 
+void bri_future_shown(brood_future *future)
+{
+    bri_hub_lock();
+    future->is_shown = false;
+    bri_hub_unlock();
+}
+
 /* One after the other, so that those that are added meanwhile come last. */
 void bri_future_tell(brood_future *future)
 {
@@ -255,12 +262,21 @@ brood_status brood_future_take(brood_future *future, brood_value *value, brood_m
 {
     BROOD_TRY(wait_for_value(future, value, timeout));
     bri_hub_lock();
-    bool was_taken = future->is_taken;
+    bool was_taken = future->is_taken, is_shown = future->is_shown;
+    brood_value taken = {0};
     future->is_taken = true;
+    if (!was_taken && !is_shown)
+        taken = brood_value_take(&future->value);
     bri_hub_unlock();
     if (was_taken)
         return bri_fail(BROOD_ESTATE, "could not get a result: it was taken");
-    *value = brood_value_take(&future->value);
+    if (is_shown && brood_value_copy(&future->value, &taken) != BROOD_OK) {
+        bri_hub_lock();
+        future->is_taken = false;
+        bri_hub_unlock();
+        return bri_fail_within("could not get a result");
+    }
+    *value = taken;
     return BROOD_OK;
 }
 

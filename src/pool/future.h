@@ -41,7 +41,10 @@ typedef struct bri_future_told {
 struct brood_future {
     atomic_int references;
     atomic_bool is_done; /* set under the hub's lock, after all that follows */
-    bool is_taken;
+    bool is_taken;       /* under the hub's lock, as is_shown */
+    /* Set before the end when a callback is to be shown the value: until bri_future_shown it stays
+     * where it is, and who takes it gets a copy. */
+    bool is_shown;
     brood_status status;
     brood_value value;
     bri_outcome outcome; /* of ETASK and EWORKERDIED */
@@ -60,6 +63,8 @@ void bri_future_retain(brood_future *future);
 /* Ends a future, whose value or outcome is set: wakes who waits for it. The callbacks are not yet
  * called; see bri_future_tell. */
 void bri_future_settle(brood_future *future, brood_status status);
+/* The callback has seen the value. */
+void bri_future_shown(brood_future *future);
 /* Calls the callbacks, once; not under any lock. */
 void bri_future_tell(brood_future *future);
 

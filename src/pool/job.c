@@ -214,6 +214,7 @@ void bri_job_settle(bri_job *job, brood_status status)
     future->outcome = job->outcome;
     job->outcome = (bri_outcome){0};
     future->exitcode = job->exitcode;
+    future->is_shown = job->callback != NULL;
     bri_future_settle(future, status);
 }
 
@@ -225,6 +226,7 @@ void bri_job_tell(bri_job *job)
     if (future->status == BROOD_OK) {
         if (job->callback != NULL)
             job->callback(job->context, &future->value);
+        bri_future_shown(future);
     } else if (job->error_callback != NULL) {
         brood_failure failure;
         bri_outcome_describe(&future->outcome, &failure);

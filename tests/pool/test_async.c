@@ -106,6 +106,50 @@ static void test_done_callbacks_are_called_once_each(void **state)
     end_pool(pool);
 }
 
+typedef struct race {
+    atomic_bool is_taken;
+    size_t length; /* of the result that the callback saw */
+} race;
+
+static bool was_taken(void *context)
+{
+    race *self = context;
+    return self->is_taken;
+}
+
+/* Between the end of the future and the callback. */
+static void wait_for_taker(void *context, size_t done, size_t total)
+{
+    (void)done, (void)total;
+    (void)bt_await(was_taken, context, HANG);
+}
+
+static void note_length(void *context, const brood_value *value)
+{
+    race *self = context;
+    self->length = brood_value_kind(value) == BROOD_LIST ? brood_value_length(value) : 0;
+}
+
+static void test_a_result_can_be_taken_before_its_callback_is_called(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    race self = {0};
+    brood_map_options options = {
+        .chunksize = 10, .progress = wait_for_taker, .callback = note_length, .context = &self};
+    brood_future *future;
+    brood_value results, again;
+    bt_ok(brood_pool_map_async(pool, square, numbers(10), &options, &future));
+    bt_ok(brood_future_take(future, &results, HANG));
+    bt_fails(brood_future_take(future, &again, 0), BROOD_ESTATE);
+    self.is_taken = true;
+    bt_ok(brood_pool_drain(pool, HANG));
+    assert_int_equal(self.length, 10);
+    brood_future_destroy(future);
+    take_squares(&results, 10);
+    end_pool(pool);
+}
+
 /* ---- map_async, starmap ---- */
 
 static void test_map_async_keeps_the_order(void **state)
@@ -203,6 +247,7 @@ int main(int argc, char **argv)
     return bt_main(argc, argv, bt_test(test_callbacks_run_here_on_one_thread),
                    bt_test(test_a_callback_may_submit_but_not_wait),
                    bt_test(test_done_callbacks_are_called_once_each),
+                   bt_test(test_a_result_can_be_taken_before_its_callback_is_called),
                    bt_test(test_map_async_keeps_the_order),
                    bt_test(test_map_async_fails_as_its_first_failure),
                    bt_test(test_starmap_takes_the_arguments_from_tuples),
