@@ -81,9 +81,7 @@ static brood_status lock_head(bri_arena *arena, bri_ring *ring, bri_patience *pa
     return bri_end_lock(arena, ring, &ring->head, &place, patience);
 }
 
-/* A change of the account begins and ends outside of the latch; what has come to its end by it is
- * told. */
-static void unlock_head(bri_ring *ring)
+void bri_account_unlock_head(bri_ring *ring)
 {
     bool all_done = ring->is_joinable && bri_ring_unfinished(ring) == 0;
     bool ended = ring->ends && atomic_load(&ring->account.now.producers) == 0;
@@ -155,7 +153,7 @@ brood_status bri_account_sweep(bri_arena *arena, bri_ring *ring, bri_holder *hol
         return BROOD_OK;
     BROOD_TRY(bri_head_lock_until(arena, ring, deadline));
     give_up(arena, ring, holder);
-    unlock_head(ring);
+    bri_account_unlock_head(ring);
     return BROOD_OK;
 }
 
@@ -175,7 +173,7 @@ brood_status bri_account_produce(bri_ring_view *view)
         next.held = (next.held & IN_HAND) | HAS_PUT;
         change(view->arena, ring, view->holder, &next);
     }
-    unlock_head(ring);
+    bri_account_unlock_head(ring);
     return has_ended ? BROOD_ECLOSED : BROOD_OK;
 }
 
@@ -193,7 +191,7 @@ static void renounce(bri_ring_view *view, uint32_t parts)
         next.held &= IN_HAND;
         change(view->arena, ring, view->holder, &next);
     }
-    unlock_head(ring);
+    bri_account_unlock_head(ring);
 }
 
 void bri_account_consume(bri_ring_view *view)
@@ -226,7 +224,7 @@ brood_status bri_account_task_done(bri_ring_view *view)
         next.held -= (next.held & IN_HAND) != 0;
         change(view->arena, ring, view->holder, &next);
     }
-    unlock_head(ring);
+    bri_account_unlock_head(ring);
     return is_too_many ? BROOD_ESTATE : BROOD_OK;
 }
 

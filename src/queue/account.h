@@ -20,6 +20,10 @@ void bri_account_settle(bri_arena *arena, bri_ring *ring);
  * to do, or done with at once. bri_account_settle follows. */
 void bri_account_take(bri_ring_view *view, uint64_t count, uint64_t n, bool are_done);
 
+/* Gives the head's latch back after a change, and tells what has come to its end by it: that
+ * everything is done, that nobody puts any more. */
+void bri_account_unlock_head(bri_ring *ring);
+
 /* This process comes to have the queue, and has it no more; or a dead one: BROOD_ETIMEDOUT when a
  * stopped process has the latch until the deadline. */
 void bri_account_enter(bri_ring_view *view);

@@ -116,7 +116,10 @@ static brood_status try_take(bri_ring_view *view, const bri_wish *wish, bri_mess
     BROOD_TRY(bri_end_lock(view->arena, ring, &ring->head, &view->get_latch, patience));
     BRI_KILL_POINT("ring-take-locked");
     brood_status status = take_locked(view, wish, messages, most, n, &from, &to);
-    bri_latch_unlock(&ring->head.latch);
+    if (wish->nothing) /* what is thrown away is done */
+        bri_account_unlock_head(ring);
+    else
+        bri_latch_unlock(&ring->head.latch);
     BRI_KILL_POINT("ring-take-unlocked");
     if (status != BROOD_OK)
         return status;

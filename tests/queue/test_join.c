@@ -3,6 +3,9 @@
 #include "harness.h"
 #include "kills.h"
 
+#include "core/thread.h"
+#include "queue/local.h"
+
 static brood_queue *make(bool joinable, bool ends)
 {
     brood_queue *queue;
@@ -64,6 +67,33 @@ static void test_what_is_thrown_away_is_done(void **state)
     assert_int_equal(brood_queue_unfinished(queue), 1);
     bt_ok(brood_queue_task_done(queue));
     bt_ok(brood_queue_join(queue, 0));
+    brood_queue_destroy(queue);
+}
+
+static void join(void *context)
+{
+    brood_queue *queue = context;
+    bt_ok(brood_queue_join(queue, 20000));
+}
+
+static bool has_joiner(void *context)
+{
+    brood_queue *queue = context;
+    return (atomic_load(&queue->view.ring->account.all_done) & BRI_BELL_WAITED) != 0;
+}
+
+static void test_who_joins_learns_what_was_thrown_away(void **state)
+{
+    (void)state;
+    brood_queue *queue = make(true, false);
+    bri_thread *joiner;
+    bt_ok(brood_queue_put(queue, brood_int(1), 0));
+    bt_ok(bri_thread_start(&joiner, join, queue));
+    assert_true(bt_await(has_joiner, queue, 20000));
+    bt_ok(brood_queue_discard(queue, NULL));
+    bt_ok(brood_queue_put(queue, brood_int(2), 0)); /* of another round: nobody takes it */
+    bri_thread_join(joiner);
+    assert_int_equal(brood_queue_unfinished(queue), 1);
     brood_queue_destroy(queue);
 }
 
@@ -345,6 +375,7 @@ int main(int argc, char **argv)
     return bt_main(argc, argv, bt_test(test_join_waits_for_what_is_not_done),
                    bt_test(test_only_a_joinable_queue_can_be_joined),
                    bt_test(test_what_is_thrown_away_is_done),
+                   bt_test(test_who_joins_learns_what_was_thrown_away),
                    bt_test(test_join_returns_when_consumers_are_done),
                    bt_test(test_a_consumer_that_dies_holds_no_join_up),
                    bt_test(test_a_queue_ends_when_its_maker_has_finished),
