@@ -240,12 +240,12 @@ brood_status brood_imap_next(brood_imap *imap, brood_value *value, brood_ms time
         }
     }
     bri_hub_unlock();
-    if (waiting != NULL) {
+    if (waiting != NULL && !waiting->pool->inherited) {
         brp_mutex_lock(waiting->pool->mutex);
         bri_collector_nudge(waiting->pool);
         brp_mutex_unlock(waiting->pool->mutex);
-        bri_job_release(waiting);
     }
+    bri_job_release(waiting);
     if (taken.failure != NULL) {
         imap->last = *taken.failure;
         bri_free(taken.failure);

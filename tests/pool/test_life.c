@@ -7,6 +7,8 @@
 #include "core/thread.h"
 #include "ipc/proctable.h"
 #include "platform/child.h"
+#include "platform/lock.h"
+#include "pool/pool.h"
 
 static void use_pool(brood_pool *pool)
 {
@@ -462,6 +464,55 @@ static void test_futures_of_a_parent_are_refused_in_its_forked_child(void **stat
     brood_event_destroy(go_on);
 }
 
+static brood_imap *inherited_results;
+
+static brood_status use_inherited_results(brood_call *call)
+{
+    brood_value value;
+    bt_check(call, brood_imap_next(inherited_results, &value, 0) == BROOD_OK); /* it had come */
+    bt_check(call, brood_imap_next(inherited_results, &value, HANG) == BROOD_ESTATE);
+    brood_imap_destroy(inherited_results);
+    return BROOD_OK;
+}
+
+static void note_progress(void *context, size_t done, size_t total)
+{
+    (void)total;
+    atomic_store((atomic_size_t *)context, done);
+}
+
+static bool has_progressed(void *context)
+{
+    return atomic_load((atomic_size_t *)context) > 0;
+}
+
+/* The window is full: the collector has looked for room since the first result came. */
+static bool is_collector_asleep(void *context)
+{
+    brood_pool *pool = context;
+    brp_mutex_lock(pool->mutex);
+    bool is_asleep = pool->leader == BRI_LEADER_COLLECTOR;
+    brp_mutex_unlock(pool->mutex);
+    return is_asleep;
+}
+
+static void test_a_forked_child_gets_the_results_that_have_come(void **state)
+{
+    (void)state;
+    if (!bt_method_is(BROOD_START_FORK))
+        bt_skip("only a forked child has its parent's pointers");
+    brood_pool *pool = make_pool(1);
+    atomic_size_t done = 0;
+    brood_map_options options = {
+        .chunksize = 1, .window = 1, .progress = note_progress, .context = &done};
+    bt_ok(brood_pool_imap(pool, square, numbers(3), &options, &inherited_results));
+    assert_true(bt_await(has_progressed, &done, HANG));
+    assert_true(bt_await(is_collector_asleep, pool, HANG));
+    assert_int_equal(bt_join(bt_process(use_inherited_results, (brood_value){0})), 0);
+    brood_imap_destroy(inherited_results);
+    end_pool(pool);
+}
+
 static void test_pools_leave_no_memory_in_the_arena(void **state)
 {
     (void)state;
@@ -499,5 +550,6 @@ int main(int argc, char **argv)
                    bt_test(test_the_workers_of_a_killed_parent_are_gone_and_leave_no_memory),
                    bt_test(test_a_pool_is_refused_in_its_own_forked_worker),
                    bt_test(test_futures_of_a_parent_are_refused_in_its_forked_child),
+                   bt_test(test_a_forked_child_gets_the_results_that_have_come),
                    bt_test(test_pools_leave_no_memory_in_the_arena));
 }
