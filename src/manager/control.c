@@ -97,10 +97,11 @@ static brood_status create_object(bri_session *session, const char *typeid, broo
         status = type->create(&call, &state);
     if (status == BROOD_OK && made == NULL) {
         made = type->extra == NULL ? NULL : bri_managed_of_state(server, state);
-        if (made == NULL)
+        if (made == NULL) {
             status = bri_managed_add(server, type, state, &made);
-        if (status == BROOD_OK)
-            status = bri_account_for(&call, made);
+            if (status == BROOD_OK)
+                status = bri_account_for(&call, made);
+        }
     }
     if (status == BROOD_OK)
         status = bri_take_reference(session, made);
