@@ -16,7 +16,8 @@ typedef struct task task;
 
 typedef struct engine {
     brp_mutex *mutex;
-    brp_condition *work; /* there is some, or the end has come */
+    brp_condition *work;   /* there is some, or the end has come */
+    brp_condition *joined; /* one more thread was */
     task *first[BRI_TASK_LEVELS], *last[BRI_TASK_LEVELS];
     task *delayed; /* those that wait for their next attempt */
     bool is_shut;
@@ -25,7 +26,7 @@ typedef struct engine {
     brood_function initializer;
     brood_value initargs;
     bri_thread **threads;
-    int n_threads;
+    int n_threads, n_joined;
     int64_t pid;           /* of the process that they are in */
     atomic_int references; /* the executor's and each task's, for futures outlive it */
 } engine;
@@ -71,6 +72,7 @@ static void release_engine(engine *self)
     if (!is_inherited(self)) {
         brp_mutex_destroy(self->mutex);
         brp_condition_destroy(self->work);
+        brp_condition_destroy(self->joined);
     }
     brood_value_clear(&self->initargs);
     bri_free(self->threads);
@@ -391,6 +393,26 @@ static void run_thread(void *context)
 
 /* ---- the engine ---- */
 
+/* Several threads may wait for the end: each thread is joined by one of them. */
+static void join_threads(engine *self)
+{
+    brp_mutex_lock(self->mutex);
+    for (int i = 0; i < self->n_threads; i++) {
+        bri_thread *thread = self->threads[i];
+        if (thread == NULL)
+            continue;
+        self->threads[i] = NULL;
+        brp_mutex_unlock(self->mutex);
+        bri_thread_join(thread);
+        brp_mutex_lock(self->mutex);
+        self->n_joined++;
+        brp_condition_broadcast(self->joined);
+    }
+    while (self->n_joined < self->n_threads)
+        (void)brp_condition_wait(self->joined, self->mutex, BRI_NEVER);
+    brp_mutex_unlock(self->mutex);
+}
+
 static brood_status shut_down(void *context, bool wait, bool cancels)
 {
     engine *self = context;
@@ -404,12 +426,8 @@ static brood_status shut_down(void *context, bool wait, bool cancels)
     brp_condition_broadcast(self->work);
     brp_mutex_unlock(self->mutex);
     end_all(all, BROOD_ECANCELLED, NULL);
-    if (!wait)
-        return BROOD_OK;
-    for (int i = 0; i < self->n_threads; i++) {
-        bri_thread_join(self->threads[i]);
-        self->threads[i] = NULL;
-    }
+    if (wait)
+        join_threads(self);
     return BROOD_OK;
 }
 
@@ -430,6 +448,7 @@ static brood_status start(engine *self, brood_executor_options *options)
         self->initargs = brood_tuple(0);
     BROOD_TRY(brp_mutex_create(&self->mutex));
     BROOD_TRY(brp_condition_create(&self->work));
+    BROOD_TRY(brp_condition_create(&self->joined));
     self->threads = bri_calloc((size_t)n, sizeof(bri_thread *));
     if (self->threads == NULL)
         return BROOD_ENOMEM;

@@ -11,7 +11,7 @@ brood_status bri_supervisor_init(bri_supervisor *supervisor, uint32_t n_seats, i
     int restarts = max_restarts == 0 ? BRI_RESTARTS : max_restarts;
     *supervisor =
         (bri_supervisor){.n_seats = n_seats, .n_wanted = n_seats, .max_restarts = restarts};
-    supervisor->window = (window <= 0 ? WINDOW : window) * MS;
+    supervisor->window = bri_deadline_after(0, window <= 0 ? WINDOW : window);
     supervisor->seats = bri_calloc(n_seats, sizeof *supervisor->seats);
     supervisor->crashes =
         bri_calloc(restarts < 0 ? 1 : (size_t)restarts + 1, sizeof *supervisor->crashes);

@@ -292,7 +292,8 @@ static bool next_task(worker *self, uint32_t *index)
     set_phase(self, BRI_WORKER_IDLE);
     int64_t now = brp_clock_now(), idle = self->table->limits.idle;
     count_busy(self, now, true);
-    bri_parking parking = bri_parking_until(idle == 0 ? BRI_NEVER : now + idle);
+    bool rests = idle != 0 && idle < BRI_NEVER - now;
+    bri_parking parking = bri_parking_until(rests ? now + idle : BRI_NEVER);
     while (!bri_tasks_take(self->table, self->number, index)) {
         if (atomic_load(&self->table->ending) != 0 || atomic_load(&self->record->leave) != 0)
             return false;

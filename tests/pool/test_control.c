@@ -109,6 +109,16 @@ static void test_idle_workers_end_until_there_is_work(void **state)
     end_pool(pool);
 }
 
+static void test_the_longest_idle_time_is_never_over(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 1, .max_idle = INT64_MAX});
+    int64_t pid = pid_of_task(pool);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(pid_of_task(pool), pid);
+    end_pool(pool);
+}
+
 static void *volatile too_much;
 
 static brood_status take_too_much(brood_call *call)
@@ -237,6 +247,7 @@ int main(int argc, char **argv)
         bt_test(test_recycled_workers_lose_no_task), bt_test(test_old_workers_are_replaced),
         bt_test(test_workers_that_grow_are_replaced),
         bt_test(test_idle_workers_end_until_there_is_work),
+        bt_test(test_the_longest_idle_time_is_never_over),
         bt_test(test_the_system_limits_a_workers_memory), bt_test(test_a_pool_can_be_resized),
         bt_test(test_a_paused_pool_begins_nothing), bt_test(test_the_figures_are_right));
 }

@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#include "core/thread.h"
+
 static const char *engine; /* of the test that runs */
 
 static brood_executor *make(int workers)
@@ -373,6 +375,30 @@ static void a_call_that_waits_for_its_next_attempt(void)
     }
 #define BOTH(name) bt_test(test_processes_##name), bt_test(test_threads_##name)
 
+static void wait_for_end(void *executor)
+{
+    bt_ok(brood_executor_shutdown(executor, BROOD_SHUTDOWN_WAIT));
+}
+
+static void several_threads_wait_for_the_end(void)
+{
+    enum { WAITERS = 4 };
+    for (int round = 0; round < 10; round++) {
+        brood_executor *executor = make(2);
+        holder h = hold_worker(executor);
+        bri_thread *waiters[WAITERS];
+        brood_value result;
+        for (int i = 0; i < WAITERS; i++)
+            bt_ok(bri_thread_start(&waiters[i], wait_for_end, executor));
+        let_go(&h);
+        for (int i = 0; i < WAITERS; i++)
+            bri_thread_join(waiters[i]);
+        bt_ok(brood_future_take(h.future, &result, 0));
+        end_holder(&h);
+        brood_executor_destroy(executor);
+    }
+}
+
 static void what_could_not_be_made_is_refused(void)
 {
     brood_executor *executor = make(1), *other;
@@ -392,6 +418,7 @@ EACH(failures_are_described)
 EACH(queued_tasks_are_cancelled)
 EACH(callbacks_are_called)
 EACH(shutdown_cancels_what_is_queued)
+EACH(several_threads_wait_for_the_end)
 EACH(map_keeps_the_order)
 EACH(map_has_a_time_limit)
 EACH(no_result_is_lost_to_the_time_limit)
@@ -418,8 +445,9 @@ int main(int argc, char **argv)
                    BOTH(submitted_calls_give_results), BOTH(what_could_not_be_made_is_refused),
                    BOTH(failures_are_described), BOTH(queued_tasks_are_cancelled),
                    BOTH(callbacks_are_called), BOTH(shutdown_cancels_what_is_queued),
-                   BOTH(map_keeps_the_order), BOTH(map_has_a_time_limit),
-                   BOTH(no_result_is_lost_to_the_time_limit), BOTH(a_failing_initializer_breaks_it),
-                   BOTH(later_futures_complete_first), BOTH(failed_calls_are_tried_again),
+                   BOTH(several_threads_wait_for_the_end), BOTH(map_keeps_the_order),
+                   BOTH(map_has_a_time_limit), BOTH(no_result_is_lost_to_the_time_limit),
+                   BOTH(a_failing_initializer_breaks_it), BOTH(later_futures_complete_first),
+                   BOTH(failed_calls_are_tried_again),
                    BOTH(a_call_that_waits_for_its_next_attempt));
 }

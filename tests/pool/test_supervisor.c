@@ -50,10 +50,9 @@ static void test_a_worker_that_leaves_is_replaced_and_counts_for_nothing(void **
     bri_supervisor_fini(&supervisor);
 }
 
-static void test_crashes_in_a_row_break_the_pool(void **state)
+static void break_with_window(brood_ms window)
 {
-    (void)state;
-    bri_supervisor supervisor = make(0, 0);
+    bri_supervisor supervisor = make(0, window);
     fill(&supervisor, 0);
     for (int i = 0; i < BRI_RESTARTS; i++) {
         bri_supervisor_ended(&supervisor, 0, BRI_END_WORKED, i);
@@ -64,6 +63,13 @@ static void test_crashes_in_a_row_break_the_pool(void **state)
     assert_true(supervisor.broken);
     assert_int_equal(fill(&supervisor, BRI_RESTARTS), 0);
     bri_supervisor_fini(&supervisor);
+}
+
+static void test_crashes_in_a_row_break_the_pool(void **state)
+{
+    (void)state;
+    break_with_window(0);
+    break_with_window(INT64_MAX);
 }
 
 static void test_a_task_that_ends_begins_the_count_anew(void **state)
