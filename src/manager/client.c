@@ -204,7 +204,7 @@ static void close_idle(brood_manager *manager)
     for (bri_call_session *s = manager->sessions; s != NULL; s = s->next, n++) {
         if (s->users == 0 && (oldest == NULL || s->used < oldest->used))
             oldest = s;
-        if (is_note(s))
+        if (s->users == 0 && is_note(s)) /* what one in use has is its thread's */
             continue;
         open++;
         if (s->users == 0 && s->held == 0 && (idle == NULL || s->used < idle->used))
