@@ -164,9 +164,8 @@ static brood_status check_up(const brood_manager *manager)
     return BROOD_OK;
 }
 
-/* "the manager at ... is gone" in place of a connection's end. */
-/* That nobody listens there any more is the server's end too; of calls ENOTFOUND means something
- * else. */
+/* "the manager at ... has ended" in place of a connection's end. That nobody listens there any more
+ * is the server's end too; of calls ENOTFOUND means something else. */
 static brood_status explain(const brood_manager *manager, brood_status status)
 {
     bool has_gone = status == BROOD_ENOTFOUND && atomic_load(&manager->was_there);
