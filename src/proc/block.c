@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "data/heap.h"
 #include "data/pickle.h"
 #include "platform/stream.h"
 
@@ -42,15 +43,25 @@ static uint32_t get_u32(const unsigned char *at)
 
 enum { N_FIELDS = 18, FUNCTION = 0, ARGUMENTS = 1, KEYWORDS = 2 };
 
-static brood_value pack_block(bri_start_block *block)
+/* The block keeps its values when there is no memory, or they are too deep. */
+static brood_status pack_block(bri_start_block *block, brood_value *whole)
 {
-    return brood_pack("(vvvsslyllllllylssy)", block->function, block->arguments, block->keywords,
-                      block->name, block->identity, (int64_t)block->flags, block->authkey,
-                      block->authkey_size, (int64_t)block->log_level, (int64_t)block->method,
-                      (int64_t)block->default_method, (int64_t)block->depth,
-                      (int64_t)block->max_depth, (int64_t)block->start_timeout, block->executable,
-                      strlen(block->executable), block->parent_pid, block->parent_name,
-                      block->parent_identity, block->directory, strlen(block->directory));
+    brood_value *const moved[] = {&block->function, &block->arguments, &block->keywords};
+    uint32_t depth = 1;
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+        BROOD_TRY(bri_nest(&depth, moved[i]));
+    *whole =
+        brood_pack("(nnnsslyllllllylssy)", block->name, block->identity, (int64_t)block->flags,
+                   block->authkey, block->authkey_size, (int64_t)block->log_level,
+                   (int64_t)block->method, (int64_t)block->default_method, (int64_t)block->depth,
+                   (int64_t)block->max_depth, (int64_t)block->start_timeout, block->executable,
+                   strlen(block->executable), block->parent_pid, block->parent_name,
+                   block->parent_identity, block->directory, strlen(block->directory));
+    if (brood_value_kind(whole) == BROOD_INVALID)
+        return brood_last_error()->status;
+    for (size_t i = 0; i < sizeof moved / sizeof moved[0]; i++)
+        (void)brood_set_item(whole, i, brood_value_take(moved[i]));
+    return BROOD_OK;
 }
 
 static brood_status append_payload(const brood_value *whole, struct bri_transfer *transfer,
@@ -92,12 +103,8 @@ brood_status bri_block_write(bri_start_block *block, const bri_start_tree *tree,
                              struct bri_transfer *transfer, bri_buffer *out)
 {
     size_t start = out->length;
-    brood_value whole = pack_block(block);
-    if (brood_value_kind(&whole) == BROOD_INVALID) {
-        /* The values were moved in and are gone. */
-        block->function = block->arguments = block->keywords = (brood_value){0};
-        return brood_last_error()->status;
-    }
+    brood_value whole;
+    BROOD_TRY(pack_block(block, &whole));
     brood_status status = append_payload(&whole, transfer, out);
     (void)brood_take_item(&whole, FUNCTION, &block->function);
     (void)brood_take_item(&whole, ARGUMENTS, &block->arguments);

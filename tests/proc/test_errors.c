@@ -484,6 +484,19 @@ static void test_out_of_processes(void **state)
 #endif
 }
 
+static brood_status check_arguments(brood_call *call)
+{
+    const char *text;
+    double half;
+    int64_t nine = 0;
+    BROOD_TRY(brood_call_args(call, "[s]f", &text, &half));
+    const brood_value *item = brood_dict_get_str(brood_call_keywords(call), "key");
+    bt_check(call, strcmp(text, "text") == 0 && half == 0.5);
+    bt_check(call, item != NULL && brood_get_int(item, &nine) == BROOD_OK && nine == 9);
+    return BROOD_OK;
+}
+
+/* A start that failed for want of memory can be made up for. */
 static void test_out_of_memory_at_every_allocation(void **state)
 {
     (void)state;
@@ -492,15 +505,21 @@ static void test_out_of_memory_at_every_allocation(void **state)
         brood_value arguments = brood_pack("([s]f)", "text", 0.5);
         brood_process *process = NULL;
         bri_memory_fail_at(n, 0);
-        brood_status status = brood_process_create(&process, do_nothing, arguments, &options);
+        int code = -1;
+        brood_status status = brood_process_create(&process, check_arguments, arguments, &options);
         if (status == BROOD_OK)
             status = brood_process_start(process);
         bool reached = bri_memory_attempts() >= n;
         bri_memory_fail_at(0, 0);
-        if (status == BROOD_OK)
-            bt_ok(brood_process_join(process, 20000));
-        else
+        if (status != BROOD_OK)
             bt_expect_status(status, BROOD_ENOMEM, "starting without memory", __FILE__, __LINE__);
+        if (status != BROOD_OK && process != NULL)
+            bt_ok(brood_process_start(process));
+        if (process != NULL) {
+            bt_ok(brood_process_join(process, 20000));
+            bt_ok(brood_process_exitcode(process, &code));
+            assert_int_equal(code, 0);
+        }
         brood_process_destroy(process);
         if (!reached)
             break;
