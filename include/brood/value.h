@@ -224,7 +224,7 @@ BROOD_API void brood_free(void *memory);
  *
  * A failure returns an invalid value; all `v` arguments are cleared then, also those behind the
  * place that failed. Only a format that is malformed itself may leave those behind the malformed
- * place alone.
+ * place alone. The last error is that of the first failure.
  *
  * Errors: BROOD_EINVALID  the format is malformed.
  *         BROOD_EFORMAT   a text is not UTF-8.

@@ -2,7 +2,8 @@
  * data/pack.c - building values from a format and C arguments.
  *
  * After the first failure the rest of the format is still walked: the values among the arguments
- * that are left were moved in, and are cleared.
+ * that are left were moved in, and are cleared. Nothing more is made then, so that the last error
+ * stays that of the first failure.
  */
 #include <brood/value.h>
 
@@ -58,8 +59,6 @@ static void note(packer *p, brood_status status)
 /* Moves `item` into what is built, or only clears it when something has failed before. */
 static void add(packer *p, brood_value *array, brood_value item)
 {
-    if (p->status == BROOD_OK)
-        note(p, item.kind == BROOD_INVALID ? bri_fail_invalid(&item) : BROOD_OK);
     if (p->status == BROOD_OK)
         note(p, bri_array_append(array, item));
     else
@@ -131,14 +130,22 @@ static brood_value pack_container(packer *p, char letter)
 static brood_value pack_str(packer *p, bool or_none)
 {
     const char *text = va_arg(p->arguments, const char *);
-    return text == NULL && or_none ? brood_none() : brood_str(text);
+    return p->status != BROOD_OK || (text == NULL && or_none) ? brood_none() : brood_str(text);
 }
 
 static brood_value pack_sized(packer *p, bool is_text)
 {
     const void *data = va_arg(p->arguments, const void *);
     size_t size = va_arg(p->arguments, size_t);
+    if (p->status != BROOD_OK)
+        return brood_none();
     return is_text ? brood_str_n(data, size) : brood_bytes(data, size);
+}
+
+static brood_value pack_uint(packer *p)
+{
+    uint64_t number = va_arg(p->arguments, uint64_t);
+    return p->status != BROOD_OK ? brood_none() : brood_uint(number);
 }
 
 static brood_value pack_scalar(packer *p, char letter)
@@ -151,7 +158,7 @@ static brood_value pack_scalar(packer *p, char letter)
     case 'l':
         return brood_int(va_arg(p->arguments, int64_t));
     case 'u':
-        return brood_uint(va_arg(p->arguments, uint64_t));
+        return pack_uint(p);
     case 'f':
         return brood_float(va_arg(p->arguments, double));
     case 's':
@@ -170,7 +177,7 @@ static brood_value pack_scalar(packer *p, char letter)
     }
 }
 
-/* One item. An invalid value says that it could not be made; whoever takes it passes that on. */
+/* One item. That it could not be made is noted at once. */
 static brood_value pack_one(packer *p)
 {
     char letter = next_letter(p);
@@ -181,7 +188,10 @@ static brood_value pack_one(packer *p)
     p->format++;
     if (letter == '[' || letter == '(' || letter == '{' || letter == '<')
         return pack_container(p, letter);
-    return pack_scalar(p, letter);
+    brood_value value = pack_scalar(p, letter);
+    if (value.kind == BROOD_INVALID && p->status == BROOD_OK)
+        note(p, bri_fail_invalid(&value));
+    return value;
 }
 
 brood_value brood_pack_va(const char *format, va_list arguments)

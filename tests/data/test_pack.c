@@ -60,6 +60,23 @@ static void test_moved_values_are_cleared_on_failure(void **state)
     dt_invalid(brood_pack("[v", brood_str("a")), BROOD_EINVALID);
 }
 
+static void test_the_first_failure_is_told(void **state)
+{
+    (void)state;
+    char *none = NULL;
+    dt_invalid(brood_pack("(ss)", "\xff", none), BROOD_EFORMAT);
+    dt_message_has("byte 0 is not UTF-8");
+    dt_invalid(brood_pack("{s:s}", "a\xff", none), BROOD_EFORMAT);
+    dt_message_has("byte 1 is not UTF-8");
+    dt_invalid(brood_pack("vtst", brood_str("\xff"), "x", (size_t)1, none, "\xff", (size_t)1),
+               BROOD_EFORMAT);
+    dt_message_has("byte 0 is not UTF-8");
+    dt_invalid(brood_pack("<ss>", none, "\xff"), BROOD_EINVALID);
+    dt_message_has("the text is NULL");
+    dt_invalid(brood_pack("v", (brood_value){0}), BROOD_EINVALID);
+    dt_message_has("it is empty");
+}
+
 static void test_brackets_are_bounded(void **state)
 {
     (void)state;
@@ -253,7 +270,8 @@ static void test_an_argument_list_is_left_as_it_was(void **state)
 
 dt_main(dt_test(test_each_letter_packs_its_kind), dt_test(test_brackets_pack_containers),
         dt_test(test_a_bad_format_is_told), dt_test(test_moved_values_are_cleared_on_failure),
-        dt_test(test_brackets_are_bounded), dt_test(test_each_letter_unpacks_its_kind),
-        dt_test(test_nested_formats_are_matched), dt_test(test_optional_parts_may_be_missing),
-        dt_test(test_items_of_a_sequence_are_unpacked), dt_test(test_nothing_is_stored_on_failure),
-        dt_test(test_a_bad_unpack_format_is_told), dt_test(test_an_argument_list_is_left_as_it_was))
+        dt_test(test_the_first_failure_is_told), dt_test(test_brackets_are_bounded),
+        dt_test(test_each_letter_unpacks_its_kind), dt_test(test_nested_formats_are_matched),
+        dt_test(test_optional_parts_may_be_missing), dt_test(test_items_of_a_sequence_are_unpacked),
+        dt_test(test_nothing_is_stored_on_failure), dt_test(test_a_bad_unpack_format_is_told),
+        dt_test(test_an_argument_list_is_left_as_it_was))
