@@ -80,7 +80,8 @@ BROOD_API brood_status brood_call_return(brood_call *call, brood_value result);
  *     return brood_call_raise(call, "ValueError", "%d is no good", n);
  *
  * The kind is "ValueError" for those of Python's builtins, "package.Name" for others; inside brood
- * any name does. The message is cut at 4000 bytes; an empty one is an exception without arguments.
+ * any name does. What is no name (NULL, "", not UTF-8) counts as "RuntimeError". The message is cut
+ * at 4000 bytes; an empty one is an exception without arguments.
  *
  * Errors:  always BROOD_ETASK.
  * Blocks:  no.

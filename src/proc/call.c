@@ -80,7 +80,11 @@ static void set_failure(bri_outcome *outcome, const char *kind, const char *mess
     bri_outcome_clear(outcome);
     outcome->failed = true;
     outcome->pid = brp_pid();
-    outcome->error = brood_error_value(kind, message[0] == '\0' ? NULL : message);
+    const char *told = message[0] == '\0' ? NULL : message;
+    outcome->error = brood_error_value(kind, told);
+    if (brood_value_kind(&outcome->error) == BROOD_INVALID &&
+        brood_last_error()->status == BROOD_EINVALID) /* the kind is no name */
+        outcome->error = brood_error_value("RuntimeError", told);
     outcome->file = file == NULL ? NULL : bri_strdup(file);
     outcome->line = line;
 }
@@ -105,25 +109,30 @@ static void run(brood_function function, brood_call *call)
 }
 
 /* Positional arguments that came as a list: inside it and a tuple are the same. */
-static brood_value as_tuple(brood_value arguments)
+static brood_call begin(brood_value arguments, brood_value keywords, bri_outcome *outcome)
 {
+    *outcome = (bri_outcome){0};
     if (brood_value_kind(&arguments) == BROOD_LIST)
         arguments.kind = BROOD_TUPLE;
-    return arguments;
+    return (brood_call){.arguments = arguments, .keywords = keywords, .outcome = outcome};
+}
+
+static void run_and_clear(brood_function function, brood_call *call)
+{
+    run(function, call);
+    brood_value_clear(&call->arguments);
+    brood_value_clear(&call->keywords);
 }
 
 void bri_call_run(brood_function function, brood_value arguments, brood_value keywords,
                   bri_outcome *outcome)
 {
-    *outcome = (bri_outcome){0};
-    brood_call call = {.arguments = as_tuple(arguments), .keywords = keywords, .outcome = outcome};
+    brood_call call = begin(arguments, keywords, outcome);
     if (brood_value_kind(&call.arguments) == BROOD_INVALID)
         call.arguments = brood_tuple(0);
     if (brood_value_kind(&call.keywords) == BROOD_INVALID)
         call.keywords = brood_dict();
-    run(function, &call);
-    brood_value_clear(&call.arguments);
-    brood_value_clear(&call.keywords);
+    run_and_clear(function, &call);
 }
 
 /* A maker of objects as a function: what it makes goes by way of `object`. */
@@ -143,28 +152,18 @@ static brood_status run_maker(brood_call *call)
 void bri_call_make(bri_object_maker maker, brood_value arguments, brood_value keywords,
                    bri_outcome *outcome, void **object)
 {
-    *outcome = (bri_outcome){0};
-    making m = {
-        .call = {.arguments = as_tuple(arguments), .keywords = keywords, .outcome = outcome},
-        .maker = maker};
-    run(run_maker, &m.call);
+    making m = {begin(arguments, keywords, outcome), maker};
+    run_and_clear(run_maker, &m.call);
     if (!outcome->failed)
         *object = m.call.object;
-    brood_value_clear(&m.call.arguments);
-    brood_value_clear(&m.call.keywords);
 }
 
 void bri_call_run_on(brood_function function, void *object, brood_value arguments,
                      brood_value keywords, bri_outcome *outcome)
 {
-    *outcome = (bri_outcome){0};
-    brood_call call = {.arguments = as_tuple(arguments),
-                       .keywords = keywords,
-                       .outcome = outcome,
-                       .object = object};
-    run(function, &call);
-    brood_value_clear(&call.arguments);
-    brood_value_clear(&call.keywords);
+    brood_call call = begin(arguments, keywords, outcome);
+    call.object = object;
+    run_and_clear(function, &call);
 }
 
 void *bri_call_object(brood_call *call)
@@ -174,18 +173,14 @@ void *bri_call_object(brood_call *call)
 
 void bri_call_run_with(brood_function function, const brood_value *arguments, bri_outcome *outcome)
 {
-    *outcome = (bri_outcome){0};
-    brood_call call = {
-        .arguments = as_tuple(*arguments), .keywords = brood_dict(), .outcome = outcome};
+    brood_call call = begin(*arguments, brood_dict(), outcome);
     run(function, &call);
 }
 
 void bri_call_run_pair(brood_function function, const brood_value *arguments,
                        const brood_value *keywords, bri_outcome *outcome)
 {
-    *outcome = (bri_outcome){0};
-    brood_call call = {
-        .arguments = as_tuple(*arguments), .keywords = *keywords, .outcome = outcome};
+    brood_call call = begin(*arguments, *keywords, outcome);
     run(function, &call);
 }
 
@@ -262,7 +257,10 @@ brood_status brood_call_raise_at(brood_call *call, const char *file, int line, c
     va_end(arguments);
     set_failure(call->outcome, kind, message, file, line);
     call->raised = true;
-    return bri_fail(BROOD_ETASK, "could not finish the task: %s: %s", kind, message);
+    const brood_value *error = &call->outcome->error;
+    bool is_made = brood_value_kind(error) == BROOD_ERROR; /* else memory was out */
+    return bri_fail(BROOD_ETASK, "could not finish the task: %s: %s",
+                    is_made ? brood_error_kind(error) : "MemoryError", message);
 }
 
 brood_status bri_call_fail_as(brood_call *call, bri_outcome *outcome)

@@ -71,6 +71,16 @@ static brood_status fail_without_a_word(brood_call *call)
     return BROOD_ECANCELLED;
 }
 
+static brood_status raise_nothing_known(brood_call *call)
+{
+    static const char *const kinds[] = {"", ".", "a.", ".a", "\xff", NULL};
+    int64_t which;
+    BROOD_TRY(brood_call_args(call, "i", &which));
+    brood_status status = brood_call_raise(call, kinds[which], "number %d", (int)which);
+    bt_message_has("RuntimeError: number");
+    return status;
+}
+
 static bri_outcome run(brood_function function, brood_value arguments)
 {
     bri_outcome outcome;
@@ -121,6 +131,8 @@ static void test_failures(void **state)
                    "making it failed");
     expect_failure(fail_without_a_word, brood_tuple(0), "RuntimeError",
                    brood_status_text(BROOD_ECANCELLED));
+    for (int i = 0; i < 6; i++)
+        expect_failure(raise_nothing_known, brood_pack("(i)", i), "RuntimeError", "number");
     bri_outcome outcome = run(raise_and_go_on, brood_tuple(0));
     assert_false(outcome.failed);
     bri_outcome_clear(&outcome);
