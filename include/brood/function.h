@@ -121,6 +121,7 @@ BROOD_API int brood_call_attempt(brood_call *call);
  *
  * Errors:  BROOD_EEXIST    the name stands for another function.
  *          BROOD_EINVALID  no name, no function, or a name that begins with "brood.".
+ *          BROOD_EFORMAT   the name is not UTF-8.
  *          BROOD_ENOMEM.
  * Blocks:  no.
  * Threads: call it before others are started.

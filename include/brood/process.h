@@ -51,6 +51,7 @@ typedef struct brood_process_options {
  *
  * Errors:  BROOD_EINVALID  neither a function nor a name, or both.
  *          BROOD_ETYPE     `args` is no tuple or list, or `kwargs` no dict.
+ *          BROOD_EFORMAT   a name is not UTF-8.
  *          that of a value among them whose making failed.
  *          BROOD_ENOINIT, BROOD_ENOMEM.
  * Blocks:  no.
@@ -77,7 +78,6 @@ BROOD_API brood_status brood_process_create(brood_process **process, brood_funct
  *          BROOD_ENOTSUP    the system lacks the start method; an argument cannot travel.
  *          BROOD_EINVALID   options->method is none; NULL.
  *          BROOD_ETASK      the forkserver's preload function failed.
- *          BROOD_EFORMAT    the object's or the function's name is no UTF-8 (fork takes any).
  *          BROOD_ENOINIT, BROOD_ENOMEM, BROOD_EOS.
  * Blocks:  until the child has answered: about a millisecond; at most the start time-out.
  * Threads: safe; one start of an object.
@@ -163,6 +163,7 @@ BROOD_API int64_t brood_process_pid(const brood_process *process);
  * The name of the current process is the one that later children get told as their parent's.
  *
  * Errors:  BROOD_EINVALID  NULL.
+ *          BROOD_EFORMAT   not UTF-8.
  *          BROOD_ENOMEM.
  * Blocks:  no.
  * Threads: safe.

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "core/runtime.h"
+#include "data/text.h"
 #include "platform/module.h"
 
 typedef struct entry {
@@ -89,6 +90,7 @@ brood_status brood_register(const char *name, brood_function function)
                         "could not register the function \"%s\": names that begin with \"brood.\" "
                         "are the library's own",
                         name);
+    BROOD_TRY(bri_utf8_check_name("register a function", name));
     return bri_function_register(name, function);
 }
 

@@ -17,6 +17,9 @@
  */
 size_t bri_utf8_valid(const char *text, size_t size);
 
+/* BROOD_EFORMAT, "could not <do what>: ...", where a name is no UTF-8. */
+brood_status bri_utf8_check_name(const char *what, const char *name);
+
 /* The same without surrogates: what everybody else calls UTF-8. */
 size_t bri_utf8_strict(const char *text, size_t size);
 

@@ -3,6 +3,8 @@
 
 #include "data/text.h"
 
+#include "base/error.h"
+
 /* The size of the well-formed sequence at `s`, 0 if there is none. */
 static size_t sequence_size(const unsigned char *s, size_t size, bool surrogates)
 {
@@ -46,6 +48,14 @@ static size_t valid_size(const char *text, size_t size, bool surrogates)
 size_t bri_utf8_valid(const char *text, size_t size)
 {
     return valid_size(text, size, true);
+}
+
+brood_status bri_utf8_check_name(const char *what, const char *name)
+{
+    size_t valid = bri_utf8_valid(name, strlen(name));
+    if (name[valid] == '\0')
+        return BROOD_OK;
+    return bri_fail(BROOD_EFORMAT, "could not %s: byte %zu of the name is not UTF-8", what, valid);
 }
 
 size_t bri_utf8_strict(const char *text, size_t size)

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "core/runtime.h"
 #include "data/object.h"
+#include "data/text.h"
 #include "ipc/lend.h"
 #include "platform/clock.h"
 #include "platform/ident.h"
@@ -114,10 +115,13 @@ static brood_status take_options(brood_process *process, brood_function function
         return bri_fail(BROOD_EINVALID, "could not make a process: it needs a function or the name "
                                         "of one, not both");
     if (options->function_name != NULL) {
+        BROOD_TRY(bri_utf8_check_name("make a process", options->function_name));
         process->function_name = bri_strdup(options->function_name);
         if (process->function_name == NULL)
             return BROOD_ENOMEM;
     }
+    if (options->name != NULL)
+        BROOD_TRY(bri_utf8_check_name("make a process", options->name));
     process->start_number = options->method;
     return BROOD_OK;
 }
@@ -357,6 +361,7 @@ brood_status brood_process_set_name(brood_process *process, const char *name)
 {
     if (process == NULL || name == NULL)
         return bri_fail(BROOD_EINVALID, "could not name a process: there is no name or no process");
+    BROOD_TRY(bri_utf8_check_name("name a process", name));
     char *copy = bri_strdup(name);
     if (copy == NULL)
         return BROOD_ENOMEM;

@@ -71,6 +71,15 @@ static void test_names_are_as_in_python(void **state)
     assert_string_equal(brood_process_name(second), "worker");
     bt_ok(brood_process_set_name(second, "other"));
     assert_string_equal(brood_process_name(second), "other");
+    bt_fails(brood_process_set_name(second, "a\xff"), BROOD_EFORMAT);
+    bt_message_has("byte 1 of the name is not UTF-8");
+    assert_string_equal(brood_process_name(second), "other");
+    options.name = "\xff";
+    bt_fails(brood_process_create(&second, do_nothing, brood_pack("(s)", "x"), &options),
+             BROOD_EFORMAT);
+    options = (brood_process_options){.function_name = "\xff"};
+    bt_fails(brood_process_create(&second, NULL, brood_pack("(s)", "x"), &options), BROOD_EFORMAT);
+    bt_fails(brood_register("\xff", do_nothing), BROOD_EFORMAT);
     brood_process_destroy(first);
     brood_process_destroy(second);
 }
