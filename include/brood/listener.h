@@ -41,8 +41,8 @@ typedef struct brood_listener_options {
  * on Linux an abstract one, of which nothing is left when this process is killed, on Windows a
  * named pipe; it is then for this user only, as with `same_user`. brood_listener_address tells it.
  *
- * A file made for a local socket has the permissions that the umask leaves; it is removed by
- * brood_listener_close, and stays when the process is killed.
+ * A file made for a local socket has the permissions that the umask leaves; it is removed with the
+ * end of the listening, and stays when the process is killed.
  *
  * Errors:  BROOD_EEXIST the address is taken; BROOD_ENOTFOUND no such host, interface or directory;
  *          BROOD_EACCESS; BROOD_ETOOLONG a local address of more than about 100 bytes;
@@ -84,7 +84,9 @@ BROOD_API const char *brood_listener_address(const brood_listener *listener);
 BROOD_API size_t brood_listener_last_accepted(brood_listener *listener, char *text, size_t room);
 
 /* Stops listening: every brood_listener_accept that waits, and every later one, gives
- * BROOD_ECLOSED. To be called by any thread, before the listener is closed. NULL is ignored. */
+ * BROOD_ECLOSED. The address is free then, or as soon as those that wait have returned; clients
+ * that nobody has accepted see the end of their connection. To be called by any thread, before the
+ * listener is closed. NULL is ignored. */
 BROOD_API void brood_listener_shutdown(brood_listener *listener);
 
 /* Stops listening and gives the pointer back. Connections that were accepted stay. Not while

@@ -89,6 +89,24 @@ static brood_status fail_shut(void)
     return bri_fail(BROOD_ECLOSED, "could not accept a connection: the listener is shut down");
 }
 
+/* Lets go of the address and of everybody whom no accept has given out: they see the end of their
+ * connection. While nobody drives. */
+static void stop_listening(brood_listener *listener)
+{
+    while (listener->pending.first != NULL)
+        bri_arrival_drop(listener, listener->pending.first);
+    for (bri_arrival *one; (one = bri_arrivals_shift(&listener->finished)) != NULL;)
+        bri_arrival_free(one);
+    if (listener->has_server && listener->poller != NULL)
+        brp_poller_remove(listener->poller, brp_server_watch(listener->server).handle,
+                          BRI_SERVER_KEY);
+    listener->has_server = false;
+    bri_connections_lock(); /* a fork finds the server whole, or none */
+    brp_server_close(listener->server);
+    listener->server = NULL;
+    bri_connections_unlock();
+}
+
 /* Under the lock, with nothing finished: drives, or waits for the thread that does. */
 static brood_status wait_or_drive(brood_listener *listener, bri_deadline deadline)
 {
@@ -99,6 +117,8 @@ static brood_status wait_or_drive(brood_listener *listener, bri_deadline deadlin
     brood_status status = drive(listener, deadline);
     brp_mutex_lock(listener->lock);
     listener->is_driven = false;
+    if (atomic_load(&listener->is_shut))
+        stop_listening(listener);
     brp_condition_broadcast(listener->changed);
     return status;
 }
@@ -193,15 +213,8 @@ static brood_status prepare(brood_listener *listener, const char *address,
 
 static void free_listener(brood_listener *listener)
 {
-    while (listener->pending.first != NULL)
-        bri_arrival_drop(listener, listener->pending.first);
-    for (bri_arrival *one; (one = bri_arrivals_shift(&listener->finished)) != NULL;)
-        bri_arrival_free(one);
-    if (listener->has_server && listener->poller != NULL)
-        brp_poller_remove(listener->poller, brp_server_watch(listener->server).handle,
-                          BRI_SERVER_KEY);
+    stop_listening(listener);
     brp_poller_destroy(listener->poller);
-    brp_server_close(listener->server);
     brp_condition_destroy(listener->changed);
     brp_mutex_destroy(listener->lock);
     bri_free(listener->slots);
@@ -219,7 +232,8 @@ static void close_in_child(bri_open_thing *thing)
     for (size_t i = 0; i < listener->max_pending; i++)
         if (listener->slots[i] != NULL)
             brp_channel_close(&listener->slots[i]->handshake.channel);
-    brp_server_forget(listener->server);
+    if (listener->server != NULL)
+        brp_server_forget(listener->server);
     brp_poller_destroy(listener->poller);
     listener->poller = NULL;
 }
@@ -259,7 +273,10 @@ void brood_listener_shutdown(brood_listener *listener)
         return;
     brp_mutex_lock(listener->lock);
     atomic_store(&listener->is_shut, true);
-    brp_poller_wake(listener->poller);
+    if (listener->is_driven)
+        brp_poller_wake(listener->poller); /* that thread stops listening */
+    else
+        stop_listening(listener);
     brp_condition_broadcast(listener->changed);
     brp_mutex_unlock(listener->lock);
 }

@@ -264,6 +264,36 @@ static void test_shutdown_ends_every_accept(void **state)
     brood_listener_close(listener);
 }
 
+static void test_shutdown_leaves_no_client_waiting(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ADDRESSES; i++) {
+        brood_connection *connection;
+        acceptor one;
+        if (!has_address(i))
+            continue;
+        for (int is_driven = 0; is_driven < 2; is_driven++) {
+            brood_listener *listener = listen_with_key(ADDRESSES[i]);
+            brp_channel begun = raw_client(listener);
+            bt_fails(brood_listener_accept(listener, &connection, 30), BROOD_ETIMEDOUT);
+            brp_channel late = raw_client(listener);
+            one = (acceptor){.listener = listener};
+            if (is_driven)
+                bt_ok(bri_thread_start(&one.thread, run_acceptor, &one));
+            brood_listener_shutdown(listener);
+            if (is_driven)
+                bri_thread_join(one.thread);
+            assert_true(raw_ends(begun));
+            assert_true(raw_ends(late));
+            brp_channel_close(&begun);
+            brp_channel_close(&late);
+            bt_fails(brood_connect(&connection, brood_listener_address(listener), NULL, PATIENCE),
+                     BROOD_ENOTFOUND);
+            brood_listener_close(listener);
+        }
+    }
+}
+
 static void test_closing_drops_who_has_not_proved_the_key(void **state)
 {
     (void)state;
@@ -434,18 +464,18 @@ static void test_objects_of_the_tree_do_not_leave_it(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_values_go_both_ways_over_every_kind_of_address),
-                   bt_test(test_messages_of_every_size_arrive_whole),
-                   bt_test(test_a_limit_holds_after_the_key_is_proved),
-                   bt_test(test_who_is_there_is_known_for_local_ones),
-                   bt_test(test_another_key_is_refused_on_both_sides),
-                   bt_test(test_a_key_on_one_side_only_ends_in_an_error),
-                   bt_test(test_no_key_lets_everybody_in), bt_test(test_accept_times_out),
-                   bt_test(test_each_client_goes_to_one_of_the_threads),
-                   bt_test(test_shutdown_ends_every_accept),
-                   bt_test(test_closing_drops_who_has_not_proved_the_key),
-                   bt_test(test_mistakes_are_told), bt_test(test_a_process_connects),
-                   bt_test(test_an_accepted_connection_goes_to_a_child),
-                   bt_test(test_a_child_keeps_neither_listener_nor_clients),
-                   bt_test(test_objects_of_the_tree_do_not_leave_it));
+    return bt_main(
+        argc, argv, bt_test(test_values_go_both_ways_over_every_kind_of_address),
+        bt_test(test_messages_of_every_size_arrive_whole),
+        bt_test(test_a_limit_holds_after_the_key_is_proved),
+        bt_test(test_who_is_there_is_known_for_local_ones),
+        bt_test(test_another_key_is_refused_on_both_sides),
+        bt_test(test_a_key_on_one_side_only_ends_in_an_error),
+        bt_test(test_no_key_lets_everybody_in), bt_test(test_accept_times_out),
+        bt_test(test_each_client_goes_to_one_of_the_threads),
+        bt_test(test_shutdown_ends_every_accept), bt_test(test_shutdown_leaves_no_client_waiting),
+        bt_test(test_closing_drops_who_has_not_proved_the_key), bt_test(test_mistakes_are_told),
+        bt_test(test_a_process_connects), bt_test(test_an_accepted_connection_goes_to_a_child),
+        bt_test(test_a_child_keeps_neither_listener_nor_clients),
+        bt_test(test_objects_of_the_tree_do_not_leave_it));
 }
