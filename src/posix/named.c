@@ -92,6 +92,16 @@ static brood_status back(int fd, const char *name, uint64_t size)
     return BROOD_OK;
 }
 
+/* It waits where another has the lock alone for a moment, to remove what nobody holds. */
+static int lock_shared(int fd)
+{
+    int result;
+    do {
+        result = flock(fd, LOCK_SH);
+    } while (result != 0 && errno == EINTR);
+    return result;
+}
+
 /* ---- making ---- */
 
 /* Somebody was killed while he made it. */
@@ -128,7 +138,7 @@ static void fill(brp_named *named, const char *name, brp_named_policy policy)
 /* The name is there and empty; it becomes whole. */
 static brood_status complete(brp_named *named, int fd, uint64_t size, struct stat *object)
 {
-    if (flock(fd, LOCK_SH) != 0 || fstat(fd, object) != 0 ||
+    if (lock_shared(fd) != 0 || fstat(fd, object) != 0 ||
         fchmod(fd, named->policy == BRP_NAMED_HOLDERS ? 0700 : 0600) != 0)
         return brp_fail(errno, "could not lock shared memory \"%s\"", named->name);
     if (named->policy != BRP_NAMED_PERSISTENT)
@@ -194,7 +204,7 @@ static brood_status fail_missing(const char *name)
 /* Locked, so that it is not removed by its last holder meanwhile. */
 static brood_status hold(brp_named *named, int fd, struct stat *object)
 {
-    if (flock(fd, LOCK_SH) != 0 || fstat(fd, object) != 0)
+    if (lock_shared(fd) != 0 || fstat(fd, object) != 0)
         return brp_fail(errno, "could not lock shared memory \"%s\"", named->name);
     if (object->st_nlink == 0 || object->st_size == 0)
         return fail_missing(named->name);
@@ -288,7 +298,7 @@ static bool hold_anew(brp_named *named)
     if (fd < 0)
         return false;
     if (fstat(fd, &now) != 0 || now.st_ino != object.st_ino || now.st_dev != object.st_dev ||
-        flock(fd, LOCK_SH) != 0) {
+        lock_shared(fd) != 0) {
         close(fd);
         return false;
     }

@@ -1,11 +1,13 @@
 /* Named memory where there is little room for it: an error that gives sizes, never a signal. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -201,6 +203,54 @@ static void test_a_forked_child_does_not_give_back_its_parents_hold(void **state
     }
 }
 
+/* ---- signals ---- */
+
+enum { SIGNALS = 50 };
+
+typedef struct opener {
+    brp_named named;
+    brood_status status;
+} opener;
+
+static void *open_named(void *context)
+{
+    opener *self = context;
+    self->status = brp_named_open(&self->named, "signalled");
+    return NULL;
+}
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* Somebody has it alone for a moment, and the handler does not restart what it interrupts. */
+static void test_opening_outlasts_signals(void **state)
+{
+    (void)state;
+    opener self = {.status = BROOD_OK};
+    struct sigaction action = {.sa_handler = ignore}, former;
+    pthread_t thread;
+    bt_ok(brp_named_create(&self.named, "signalled", 100, BRP_NAMED_PERSISTENT));
+    brp_named_close(&self.named);
+    int fd = shm_open("/signalled", O_RDWR, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(sigaction(SIGUSR1, &action, &former), 0);
+    assert_int_equal(pthread_create(&thread, NULL, open_named, &self), 0);
+    for (int i = 0; i < SIGNALS; i++) {
+        pthread_kill(thread, SIGUSR1);
+        brood_sleep(1);
+    }
+    flock(fd, LOCK_UN);
+    pthread_join(thread, NULL);
+    sigaction(SIGUSR1, &former, NULL);
+    close(fd);
+    bt_ok(brp_named_unlink("signalled"));
+    bt_ok(self.status);
+    brp_named_close(&self.named);
+}
+
 int main(int argc, char **argv)
 {
     return bt_main(argc, argv, bt_test(test_a_small_file_system_is_an_error),
@@ -208,5 +258,6 @@ int main(int argc, char **argv)
                    bt_test(test_the_limit_of_file_sizes_is_an_error),
                    bt_test(test_an_empty_name_counts_as_none),
                    bt_test(test_a_guard_that_is_killed_is_replaced),
-                   bt_test(test_a_forked_child_does_not_give_back_its_parents_hold));
+                   bt_test(test_a_forked_child_does_not_give_back_its_parents_hold),
+                   bt_test(test_opening_outlasts_signals));
 }
