@@ -245,13 +245,18 @@ static bool is_gone(struct bri_forkserver *state)
     return !brood_process_is_alive(server) || brp_stream_poll(state->stream, until) == BROOD_OK;
 }
 
-/* The end of a child's status without a word. */
+/* The end of a child's status without a word. One that was forked by an earlier server may be
+ * looked at after the loss of a later one was noted. */
 static void lose_server(brood_process *process)
 {
     struct bri_forkserver *state = bri_the_runtime.forkserver;
     atomic_store(&process->lost_server, true);
-    if (state != NULL)
-        atomic_store(&state->lost, process->server);
+    if (state == NULL)
+        return;
+    uint32_t lost = atomic_load(&state->lost);
+    while (lost < process->server &&
+           !atomic_compare_exchange_weak(&state->lost, &lost, process->server)) {
+    }
 }
 
 /* A server that is killed lives on for a moment. */
