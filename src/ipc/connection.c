@@ -37,12 +37,17 @@ static void free_connection(brood_connection *connection)
     bri_free(connection);
 }
 
-/* In a forked child: unless it is among what the child was given. */
+/* In a forked child: unless it is among what the child was given. Another thread of the parent may
+ * be waiting in it. */
 static void close_in_child(bri_open_thing *thing)
 {
     brood_connection *connection = (brood_connection *)thing; /* its first member */
-    if (!connection->kept)
+    if (connection->kept) {
+        connection->read_lock = brp_mutex_renew(connection->read_lock);
+        connection->write_lock = brp_mutex_renew(connection->write_lock);
+    } else {
         brp_channel_close(&connection->channel);
+    }
     connection->kept = false;
 }
 

@@ -104,6 +104,15 @@ void bri_manager_unlist(brood_manager *manager)
     brp_mutex_unlock(bri_the_runtime.lock);
 }
 
+/* Another thread may have held them, the second one for as long as a request takes. */
+void bri_managers_after_fork(void)
+{
+    for (brood_manager *m = managers; m != NULL; m = m->next) {
+        m->lock = brp_mutex_renew(m->lock);
+        m->main_lock = brp_mutex_renew(m->main_lock);
+    }
+}
+
 void bri_managers_shut_down(void)
 {
     for (;;) {

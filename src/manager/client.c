@@ -29,11 +29,17 @@ static atomic_uint_fast64_t calls_made;
 
 /* ---- managers ---- */
 
+/* A program that ends without closing its managers ends their servers all the same. */
+static const bri_hooks hooks = {.name = "manager",
+                                .before_exit = bri_managers_shut_down,
+                                .after_fork_child = bri_managers_after_fork};
+
 brood_status bri_manager_make(brood_manager **manager, const char *address, const void *authkey,
                               size_t authkey_size, brood_ms timeout, bri_connector *connector,
                               void *context)
 {
     uint64_t random[2];
+    BROOD_TRY(bri_runtime_hook(&hooks));
     brood_manager *made = bri_calloc(1, sizeof *made);
     if (made == NULL)
         return BROOD_ENOMEM;

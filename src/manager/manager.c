@@ -55,14 +55,6 @@ brood_status brood_manager_connect(brood_manager **manager, const char *address,
 
 /* ---- starting and ending ---- */
 
-/* A program that ends without closing its managers ends their servers all the same. */
-static void shut_down_all(void)
-{
-    bri_managers_shut_down();
-}
-
-static const bri_hooks manager_hooks = {.name = "manager", .before_exit = shut_down_all};
-
 static brood_status start_server(brood_manager **manager, const brood_manager_options *options)
 {
     const void *key;
@@ -72,7 +64,6 @@ static brood_status start_server(brood_manager **manager, const brood_manager_op
     brood_process *process = NULL;
     brood_manager *made = NULL;
     brood_ms timeout = options->timeout == 0 ? 20000 : options->timeout;
-    BROOD_TRY(bri_runtime_hook(&manager_hooks));
     BROOD_TRY(own_key(options, &key, &size));
     BROOD_TRY(bri_serve_in_child(options, key, size, timeout, &process, &address));
     brood_status status = brood_get_str(&address, &text, NULL);

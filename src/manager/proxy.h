@@ -27,6 +27,9 @@ brood_value bri_end_address(const brood_connection *connection, bool ours);
 void bri_manager_list(brood_manager *manager);
 void bri_manager_unlist(brood_manager *manager);
 
+/* In a forked child: their locks are free. */
+void bri_managers_after_fork(void);
+
 /* Ends all servers that this process has started. */
 void bri_managers_shut_down(void);
 

@@ -446,6 +446,7 @@ static brood_status start(engine *self, brood_executor_options *options)
                         brood_kind_name(kind));
     if (kind == BROOD_INVALID)
         self->initargs = brood_tuple(0);
+    BROOD_TRY(bri_hub_use());
     BROOD_TRY(brp_mutex_create(&self->mutex));
     BROOD_TRY(brp_condition_create(&self->work));
     BROOD_TRY(brp_condition_create(&self->joined));

@@ -28,11 +28,17 @@ brood_status bri_hub_start(void)
 }
 
 /* Their state may be that of threads that do not exist here. */
-void bri_hub_after_fork(void)
+static void renew_hub(void)
 {
     hub.mutex = brp_mutex_renew(hub.mutex);
     brp_condition_reset(hub.changed);
     hub.n_waiting = 0;
+}
+
+brood_status bri_hub_use(void)
+{
+    static const bri_hooks hooks = {.name = "futures", .after_fork_child = renew_hub};
+    return bri_runtime_hook(&hooks);
 }
 
 void bri_hub_lock(void)

@@ -76,8 +76,9 @@ brood_status bri_hub_wait(bri_deadline deadline);
 /* Wakes all who sleep there; under the lock. */
 void bri_hub_wake(void);
 
-/* Makes the hub; called when the layer starts, and by the child of a fork. */
+/* Makes the hub; called when the layer starts. */
 brood_status bri_hub_start(void);
-void bri_hub_after_fork(void);
+/* Called by whoever makes futures, before the first: from then on a forked child gets a new one. */
+brood_status bri_hub_use(void);
 
 #endif /* BRI_FUTURE_H */

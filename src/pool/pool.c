@@ -81,7 +81,6 @@ static brood_status fill_table(bri_arena *arena, void *body, const void *context
 /* A forked child has none of these pools: their workers are its parent's. */
 static void disown_pools(void)
 {
-    bri_hub_after_fork();
     all_pools.list = brp_mutex_renew(all_pools.list); /* another thread may have held it */
     for (brood_pool *pool = bri_the_runtime.pools->first; pool != NULL; pool = pool->next) {
         pool->inherited = true;
@@ -266,6 +265,7 @@ static brood_status make_pool(brood_pool *pool, brood_pool_options *options)
     pool->forks =
         (options->method != BROOD_START_DEFAULT ? options->method : brood_get_start_method()) ==
         BROOD_START_FORK;
+    BROOD_TRY(bri_hub_use());
     BROOD_TRY(bri_runtime_hook(&hooks));
     BROOD_TRY(set_initializer(pool, options));
     BROOD_TRY(bri_arena_get(&pool->arena));
