@@ -1,6 +1,7 @@
 /* test_damage.c - pickles that are cut short, damaged or hostile are refused or read, and nothing
  * else happens. */
 #include "corpus.h"
+#include "harness.h"
 
 #include "base/buffer.h"
 
@@ -67,6 +68,8 @@ static void test_every_changed_byte_is_refused_or_read(void **state)
     (void)state;
     static const unsigned char values[] = {0x00, 0x01, 0x7F, 0xFF, '(',  '0',  '.',  'h',  'R',
                                            'b',  'e',  'u',  't',  0x85, 0x94, 0x93, 0x91, 'q'};
+    /* All is done by one thread: nothing that the thread sanitizer, which is slow, could see. */
+    const size_t step = bt_has_thread_sanitizer() ? 4 : 1;
     size_t refused = 0;
     size_t tried = 0;
     for (size_t i = 0; i < corpus.n; i++) {
@@ -77,7 +80,7 @@ static void test_every_changed_byte_is_refused_or_read(void **state)
         memcpy(bytes, record->pickle, record->size);
         for (size_t at = 0; at < record->size; at++) {
             unsigned char before = bytes[at];
-            for (size_t j = 0; j < 4; j++, tried++) {
+            for (size_t j = at % step; j < 4; j += step, tried++) {
                 /* In turns, so that each value comes to each place of some pickle. */
                 bytes[at] = j < 2 ? (unsigned char)(before + (j == 0 ? 1 : -1))
                                   : values[(i + at + j * 5) % sizeof values];

@@ -144,7 +144,10 @@ static void test_too_many_processes_are_refused(void **state)
     assert_int_equal(status, BROOD_ELIMIT);
     bt_message_has("4095");
     assert_true(n > BRI_MAX_PROCESSES - 20);
-    while (n-- > 0)
+    /* Each one sweeps the whole table; all of them would take the thread sanitizer half a minute.
+     */
+    int rest = bt_has_thread_sanitizer() ? n - 200 : 0;
+    while (n-- > rest)
         bri_proctable_release(owners[n]);
     bt_ok(bri_proctable_claim(&owners[0]));
     bri_proctable_release(owners[0]);
