@@ -258,6 +258,7 @@ BROOD_API brood_status brood_pool_imap_unordered(brood_pool *pool, brood_functio
  *          BROOD_ETASK, BROOD_EWORKERDIED  this item failed; see brood_imap_failure.
  *          BROOD_ETIMEDOUT                 none in time.
  *          BROOD_ECANCELLED, BROOD_EBROKEN the pool was terminated, or broke; no more will come.
+ *          BROOD_ENOMEM                    there was no memory for a result; no more will come.
  *          BROOD_ESTATE                    as brood_future_get.
  *          That of the generator, after the results of what it gave before.
  * Blocks:  at most `timeout` milliseconds.

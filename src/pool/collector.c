@@ -29,11 +29,9 @@ static void take_failure(const bri_sink *sink, size_t item, brood_status status,
                          bri_outcome *outcome, int exitcode)
 {
     bri_job *job = sink->context;
-    if (job->keep_errors) {
-        brood_value error = brood_value_take(&outcome->error);
-        if (brood_value_kind(&error) == BROOD_INVALID)
-            error = brood_none(); /* no memory for an error */
-        take_value(sink, item, error);
+    /* Without memory for an error value it fails like one that is not kept. */
+    if (job->keep_errors && brood_value_kind(&outcome->error) != BROOD_INVALID) {
+        take_value(sink, item, brood_value_take(&outcome->error));
     } else if (job->kind == BRI_JOB_ITERATION) {
         bri_imap_failed(job->iterator, item, status, outcome, exitcode);
     } else if (!job->failed || item < job->failed_item) {
@@ -264,6 +262,8 @@ static void return_slots(bri_round *round)
     for (uint32_t i = 0; i < round->n_ended; i++) {
         uint32_t index = round->ended[i];
         bri_job *job = pool->tasks[index].job;
+        if (job->kind == BRI_JOB_ITERATION && bri_imap_is_lost(job->iterator))
+            bri_job_cancel_many(job, BROOD_CANCEL_QUEUED);
         if (round->again[i] && !job->is_given_up && !job->is_ended) {
             bri_task_try_again(pool, index, brp_clock_now());
             continue;

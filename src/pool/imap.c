@@ -10,15 +10,15 @@
 enum { FIRST_ROOM = 64, LOOK_AGAIN = 50 * 1000000 };
 
 typedef struct imap_failure {
-    brood_status status;
     bri_outcome outcome;
     int exitcode;
 } imap_failure;
 
 typedef struct imap_place {
     bool is_full;
+    brood_status status; /* BROOD_OK: the value counts */
     brood_value value;
-    imap_failure *failure; /* NULL: the value counts */
+    imap_failure *failure; /* NULL: there was no memory for it */
 } imap_place;
 
 struct brood_imap {
@@ -33,7 +33,7 @@ struct brood_imap {
     size_t room;
     size_t given, come; /* results taken out; results that have come, in any order */
     bool is_ended;
-    brood_status status; /* then: how */
+    brood_status status; /* then: how. Before: a result was lost, there was no memory for it */
     char *message;
     imap_failure last; /* for brood_imap_failure */
 };
@@ -86,20 +86,22 @@ static bool grow(brood_imap *imap, size_t i)
     return true;
 }
 
-static void put(brood_imap *imap, size_t item, brood_value value, imap_failure *failure)
+/* A result that is lost is the end: the next one would wait for it, or be taken for it. */
+static void put(brood_imap *imap, size_t item, imap_place place)
 {
     bri_hub_lock();
     size_t number = imap->is_ordered ? item : imap->come;
-    if (imap->is_dropped || !grow(imap, number)) {
-        if (!imap->is_dropped && imap->status == BROOD_OK)
+    if (imap->is_dropped || imap->status != BROOD_OK || !grow(imap, number)) {
+        if (!imap->is_dropped && imap->status == BROOD_OK) {
             imap->status = BROOD_ENOMEM;
+            bri_hub_wake();
+        }
         bri_hub_unlock();
-        brood_value_clear(&value);
-        drop_failure(failure);
+        brood_value_clear(&place.value);
+        drop_failure(place.failure);
         return;
     }
-    imap->places[number & (imap->room - 1)] =
-        (imap_place){.is_full = true, .value = value, .failure = failure};
+    imap->places[number & (imap->room - 1)] = place;
     imap->come++;
     if (number == imap->given)
         bri_hub_wake();
@@ -108,20 +110,23 @@ static void put(brood_imap *imap, size_t item, brood_value value, imap_failure *
 
 void bri_imap_value(brood_imap *imap, size_t item, brood_value value)
 {
-    put(imap, item, value, NULL);
+    put(imap, item, (imap_place){.is_full = true, .value = value});
 }
 
 void bri_imap_failed(brood_imap *imap, size_t item, brood_status status, bri_outcome *outcome,
                      int exitcode)
 {
     imap_failure *failure = bri_calloc(1, sizeof *failure);
-    if (failure == NULL) {
-        put(imap, item, brood_none(), NULL);
-        return;
+    if (failure != NULL) {
+        *failure = (imap_failure){.outcome = *outcome, .exitcode = exitcode};
+        *outcome = (bri_outcome){0};
     }
-    *failure = (imap_failure){.status = status, .outcome = *outcome, .exitcode = exitcode};
-    *outcome = (bri_outcome){0};
-    put(imap, item, (brood_value){0}, failure);
+    put(imap, item, (imap_place){.is_full = true, .status = status, .failure = failure});
+}
+
+bool bri_imap_is_lost(const brood_imap *imap)
+{
+    return imap->status != BROOD_OK;
 }
 
 void bri_imap_end(brood_imap *imap, brood_status status, const char *message)
@@ -129,7 +134,7 @@ void bri_imap_end(brood_imap *imap, brood_status status, const char *message)
     bri_hub_lock();
     imap->is_ended = true;
     imap->job = NULL;
-    if (status != BROOD_OK) {
+    if (status != BROOD_OK && imap->status == BROOD_OK) {
         imap->status = status;
         imap->message = message == NULL ? NULL : bri_strdup(message);
     }
@@ -169,7 +174,7 @@ static brood_status wait_for_place(brood_imap *imap, brood_ms timeout, imap_plac
     bri_deadline deadline = timeout == 0 ? 0 : bri_deadline_after(brp_clock_now(), timeout);
     while ((*place = first_place(imap)) == NULL) {
         int64_t now = brp_clock_now();
-        if (imap->is_ended)
+        if (imap->is_ended || imap->status != BROOD_OK)
             return imap->status != BROOD_OK ? imap->status : BROOD_EEOF;
         if (deadline <= now)
             return BROOD_ETIMEDOUT;
@@ -224,7 +229,6 @@ brood_status brood_imap_next(brood_imap *imap, brood_value *value, brood_ms time
         return bri_fail(BROOD_EINVALID, "could not get the next result: %s is NULL",
                         imap == NULL ? "the iteration" : "where it goes");
     bri_outcome_clear(&imap->last.outcome);
-    imap->last.status = BROOD_OK;
     imap_place *place;
     bri_job *waiting = NULL;
     bri_hub_lock();
@@ -246,10 +250,11 @@ brood_status brood_imap_next(brood_imap *imap, brood_value *value, brood_ms time
         brp_mutex_unlock(waiting->pool->mutex);
     }
     bri_job_release(waiting);
-    if (taken.failure != NULL) {
-        imap->last = *taken.failure;
+    if (status == BROOD_OK && taken.status != BROOD_OK) {
+        imap->last =
+            taken.failure != NULL ? *taken.failure : (imap_failure){.outcome.failed = true};
         bri_free(taken.failure);
-        status = imap->last.status;
+        status = taken.status;
     } else if (status == BROOD_OK) {
         *value = taken.value;
     }

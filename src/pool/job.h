@@ -117,6 +117,8 @@ void bri_imap_release(brood_imap *iterator);
 void bri_imap_value(brood_imap *iterator, size_t item, brood_value value);
 void bri_imap_failed(brood_imap *iterator, size_t item, brood_status status, bri_outcome *outcome,
                      int exitcode);
+/* Whether a result was lost for want of memory, so that the iteration ends. */
+bool bri_imap_is_lost(const brood_imap *iterator);
 void bri_imap_end(brood_imap *iterator, brood_status status, const char *message);
 /* How many more items may be in hand. */
 size_t bri_imap_room(brood_imap *iterator, size_t next);

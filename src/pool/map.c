@@ -65,11 +65,9 @@ static void item_failed(const bri_sink *sink, size_t item, brood_status status,
                         bri_outcome *outcome, int exitcode)
 {
     map_run *run = sink->context;
-    if (run->options.keep_errors) {
-        run->results[item] = outcome->error;
-        outcome->error = (brood_value){0};
-        if (brood_value_kind(&run->results[item]) == BROOD_INVALID)
-            run->results[item] = brood_none(); /* no memory for an error */
+    /* Without memory for an error value it fails like one that is not kept. */
+    if (run->options.keep_errors && brood_value_kind(&outcome->error) != BROOD_INVALID) {
+        run->results[item] = brood_value_take(&outcome->error);
     } else if (!run->failed || item < run->failed_item) {
         bri_outcome_clear(&run->failure);
         run->failure = *outcome;

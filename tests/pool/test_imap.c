@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#include "base/memory.h"
+
 static void test_imap_gives_results_in_order(void **state)
 {
     (void)state;
@@ -137,6 +139,83 @@ static void test_an_iteration_can_be_dropped_in_the_middle(void **state)
     end_pool(pool);
 }
 
+/* A result of fail_odd, kept or not: no failure becomes a value. */
+static void expect_of_fail_odd(brood_status status, brood_value *value)
+{
+    brood_kind kind = brood_value_kind(value);
+    if (status == BROOD_OK)
+        assert_true(kind == BROOD_ERROR || (kind == BROOD_INT && int_of(value) % 2 == 0));
+    else
+        assert_int_equal(status, BROOD_ETASK);
+    brood_value_clear(value);
+}
+
+/* The parent runs out of memory at some time: an iteration ends, and has not lost a result when it
+ * ends well. */
+static void test_an_iteration_without_memory_ends(void **state)
+{
+    (void)state;
+    enum { MOST = 48, N = 150 };
+    brood_pool *pool = make_pool(1);
+    brood_value known;
+    bt_ok(brood_pool_apply(pool, fail_odd, brood_pack("(i)", 2), NULL, &known));
+    for (int i = 4; i < 4 * MOST; i++) {
+        counter numbers_on = {.n = N, .end = BROOD_EEOF};
+        brood_map_options options = {.generator = count_on,
+                                     .context = &numbers_on,
+                                     .window = i % 4 < 2 ? 3 : 100,
+                                     .chunksize = 1,
+                                     .keep_errors = i % 3 == 0};
+        brood_imap *imap = NULL;
+        brood_value value = {0};
+        int n = 0;
+        bri_memory_fail_at(i / 4, 0);
+        brood_status status =
+            i % 2 == 0 ? brood_pool_imap(pool, fail_odd, value, &options, &imap)
+                       : brood_pool_imap_unordered(pool, fail_odd, value, &options, &imap);
+        if (imap == NULL) {
+            assert_int_equal(status, BROOD_ENOMEM);
+            bri_memory_fail_at(0, 0);
+            continue;
+        }
+        while ((status = brood_imap_next(imap, &value, HANG)) == BROOD_OK ||
+               status == BROOD_ETASK) {
+            expect_of_fail_odd(status, &value);
+            n++;
+        }
+        bri_memory_fail_at(0, 0);
+        assert_true(status == BROOD_EEOF ? n == N : status == BROOD_ENOMEM && n < N);
+        assert_int_equal(brood_imap_next(imap, &value, HANG), status);
+        bt_ok(brood_pool_drain(pool, HANG));
+        brood_imap_destroy(imap);
+    }
+    end_pool(pool);
+}
+
+/* A failure that there is no memory to describe is one still. */
+static void test_no_failure_becomes_a_value_without_memory(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    for (int keep = 0; keep < 2; keep++) {
+        counter numbers_on = {.n = 100, .end = BROOD_EEOF};
+        brood_map_options options = {
+            .generator = count_on, .context = &numbers_on, .window = 2, .keep_errors = keep == 1};
+        brood_imap *imap;
+        brood_value value = {0};
+        brood_status status;
+        bt_ok(brood_pool_imap(pool, fail_odd, value, &options, &imap));
+        expect_of_fail_odd(brood_imap_next(imap, &value, HANG), &value);
+        bri_memory_fail_at(1, 1);
+        while ((status = brood_imap_next(imap, &value, HANG)) == BROOD_OK || status == BROOD_ETASK)
+            expect_of_fail_odd(status, &value);
+        bri_memory_fail_at(0, 0);
+        assert_true(status == BROOD_EEOF || status == BROOD_ENOMEM);
+        brood_imap_destroy(imap);
+    }
+    end_pool(pool);
+}
+
 static void test_terminate_ends_iterations(void **state)
 {
     (void)state;
@@ -161,5 +240,7 @@ int main(int argc, char **argv)
                    bt_test(test_a_generator_is_asked_only_so_far_ahead),
                    bt_test(test_a_failing_generator_ends_the_iteration),
                    bt_test(test_an_iteration_can_be_dropped_in_the_middle),
+                   bt_test(test_an_iteration_without_memory_ends),
+                   bt_test(test_no_failure_becomes_a_value_without_memory),
                    bt_test(test_terminate_ends_iterations));
 }

@@ -2,6 +2,7 @@
 /* Maps with items that fail, or cannot travel: what the map gives then. */
 #include "pools.h"
 
+#include "base/memory.h"
 #include "core/transfer.h"
 
 /* ---- tasks that fail ---- */
@@ -94,6 +95,34 @@ static brood_status put_into_queue(brood_call *call)
     if (status == BROOD_OK && i == 2)
         status = brood_call_raise(call, "KeyError", "two");
     return status;
+}
+
+/* Between the first result and the last there is none. */
+static void take_memory(void *context, size_t done, size_t n)
+{
+    (void)context;
+    bri_memory_fail_at(done < n, 1);
+}
+
+static void test_no_error_becomes_none_without_memory(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    for (int i = 0; i < 2; i++) {
+        brood_map_options options = {.chunksize = 1,
+                                     .keep_errors = true,
+                                     .progress = take_memory,
+                                     .policy.retries = i}; /* the pool's thread sees to it */
+        brood_value results = {0};
+        brood_status status = brood_pool_map(pool, fail_odd, numbers(40), &options, &results);
+        bri_memory_fail_at(0, 0);
+        if (status != BROOD_OK)
+            assert_true(status == BROOD_ETASK || status == BROOD_ENOMEM);
+        for (size_t k = 1; status == BROOD_OK && k < 40; k += 2)
+            assert_int_equal(brood_value_kind(brood_item(&results, k)), BROOD_ERROR);
+        brood_value_clear(&results);
+    }
+    end_pool(pool);
 }
 
 static void test_all_items_are_run_though_one_fails(void **state)
@@ -291,6 +320,7 @@ int main(int argc, char **argv)
     return bt_main(
         argc, argv, bt_test(test_the_first_failing_item_is_the_maps_failure),
         bt_test(test_errors_can_stand_in_the_places_of_their_items),
+        bt_test(test_no_error_becomes_none_without_memory),
         bt_test(test_all_items_are_run_though_one_fails), bt_test(test_a_status_is_a_failure_too),
         bt_test(test_an_item_that_cannot_be_sent_fails_alone),
         bt_test(test_a_result_that_cannot_be_sent_fails_its_item),
