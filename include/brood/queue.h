@@ -171,8 +171,8 @@ BROOD_API brood_status brood_queue_reserve(brood_queue *queue, size_t size, void
  * Puts the message that was written to reserved memory, its first `size` bytes. Afterwards the
  * memory is no longer the caller's. On failure it still is: commit again, or release.
  *
- * Errors:  as brood_queue_put_bytes; BROOD_EINVALID `data` was not reserved by this process, or is
- *          shorter.
+ * Errors:  as brood_queue_put_bytes; BROOD_EINVALID `data` was not reserved by this process from
+ *          this queue, or is shorter.
  */
 BROOD_API brood_status brood_queue_commit(brood_queue *queue, void *data, size_t size,
                                           brood_ms timeout);
@@ -193,7 +193,7 @@ BROOD_API brood_status brood_queue_peek(brood_queue *queue, const void **data, s
                                         brood_ms timeout);
 
 /* Ends what brood_queue_peek has shown, or gives reserved memory back without a commit. NULL is
- * ignored. Threads: safe. */
+ * ignored, and so is what another queue has shown in place or reserved. Threads: safe. */
 BROOD_API void brood_queue_release(brood_queue *queue, const void *data);
 
 /*

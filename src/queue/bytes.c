@@ -67,7 +67,7 @@ static brood_status find_reserved(brood_queue *queue, const void *data, size_t s
     *block = bri_parcel_reserved(&queue->view, data, &reserved);
     if (*block == 0)
         return bri_fail(BROOD_EINVALID, "could not commit a message to a queue: this process has "
-                                        "not reserved it");
+                                        "not reserved it from that queue");
     if (size > reserved)
         return bri_fail(BROOD_EINVALID,
                         "could not commit a message to a queue: it has %zu bytes, %llu are "

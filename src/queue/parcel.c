@@ -17,7 +17,8 @@
 typedef struct parcel {
     _Atomic uint64_t mark; /* MADE or TAKEN + owner, or POSTED */
     uint64_t size;         /* of the bytes, while nobody else has it */
-    uint64_t unused[4];
+    uint64_t ring;         /* offset: the notes of its processes are there */
+    uint64_t unused[3];
 } parcel;
 
 enum { NOTES = 29 };
@@ -147,6 +148,7 @@ brood_status bri_parcel_reserve(bri_ring_view *view, uint64_t size, uint64_t *bl
     BROOD_TRY(bri_arena_alloc(arena, sizeof(parcel) + size, block));
     BRI_KILL_POINT("parcel-allocated");
     parcel_at(arena, *block)->size = size;
+    parcel_at(arena, *block)->ring = bri_arena_offset(arena, view->ring);
     atomic_store(&parcel_at(arena, *block)->mark, MADE | arena->me);
     BRI_KILL_POINT("parcel-marked");
     write_note(arena, view->holder, note_of(*block, 0));
@@ -161,7 +163,7 @@ brood_status bri_parcel_make(bri_ring_view *view, const void *data, size_t size,
     return BROOD_OK;
 }
 
-/* The block whose bytes begin there, when it has that mark of this process. */
+/* The block of this ring whose bytes begin there, when it has that mark of this process. */
 static uint64_t find_parcel(const bri_ring_view *view, const void *data, uint64_t mark)
 {
     const bri_arena *arena = view->arena;
@@ -170,7 +172,9 @@ static uint64_t find_parcel(const bri_ring_view *view, const void *data, uint64_
         at >= arena->base + arena->head->reserved || (size_t)(at - arena->base) % BRI_LINE != 0)
         return 0;
     uint64_t block = bri_arena_offset(arena, data) - sizeof(parcel);
-    return atomic_load(&parcel_at(arena, block)->mark) == (mark | arena->me) ? block : 0;
+    const parcel *found = parcel_at(arena, block);
+    bool is_mine = atomic_load(&found->mark) == (mark | arena->me);
+    return is_mine && found->ring == bri_arena_offset(arena, view->ring) ? block : 0;
 }
 
 uint64_t bri_parcel_reserved(const bri_ring_view *view, const void *data, uint64_t *size)

@@ -14,8 +14,8 @@
 brood_status bri_parcel_reserve(bri_ring_view *view, uint64_t size, uint64_t *block);
 brood_status bri_parcel_make(bri_ring_view *view, const void *data, size_t size, uint64_t *block);
 
-/* The block of this process whose bytes begin there: one that it has reserved, with its size, or
- * taken; 0: there is none. */
+/* The block of this process and this ring whose bytes begin there: one that it has reserved, with
+ * its size, or taken; 0: there is none. */
 uint64_t bri_parcel_reserved(const bri_ring_view *view, const void *data, uint64_t *size);
 uint64_t bri_parcel_taken(const bri_ring_view *view, const void *data);
 

@@ -250,6 +250,33 @@ static void test_reserved_memory_is_checked_and_kept_on_failure(void **state)
     assert_true(bt_arena_used() <= used + 64);
 }
 
+static void test_reserved_memory_belongs_to_its_queue(void **state)
+{
+    (void)state;
+    uint64_t used = bt_arena_used();
+    brood_queue *queue, *other;
+    void *made;
+    const void *shown;
+    size_t size;
+    bt_ok(brood_queue_create(&queue, NULL));
+    bt_ok(brood_queue_create(&other, NULL));
+    bt_ok(brood_queue_reserve(queue, 100, &made));
+    memset(made, 'x', 100);
+    bt_fails(brood_queue_commit(other, made, 100, 0), BROOD_EINVALID);
+    bt_message_has("not reserved it from that queue");
+    assert_int_equal(brood_queue_size(other), 0);
+    brood_queue_release(other, made);
+    bt_ok(brood_queue_commit(queue, made, 100, 0));
+    bt_ok(brood_queue_peek(queue, &shown, &size, 0));
+    assert_int_equal(size, 100);
+    brood_queue_release(other, shown);
+    brood_queue_destroy(other);
+    assert_int_equal(*(const char *)shown, 'x');
+    brood_queue_release(queue, shown);
+    brood_queue_destroy(queue);
+    assert_true(bt_arena_used() <= used + 64);
+}
+
 static void test_out_of_memory_loses_no_message_that_is_peeked_at(void **state)
 {
     (void)state;
@@ -509,6 +536,7 @@ int main(int argc, char **argv)
         bt_test(test_messages_are_thrown_away), bt_test(test_a_message_is_made_and_shown_in_place),
         bt_test(test_whatever_was_put_can_be_peeked_at),
         bt_test(test_reserved_memory_is_checked_and_kept_on_failure),
+        bt_test(test_reserved_memory_belongs_to_its_queue),
         bt_test(test_out_of_memory_loses_no_message_that_is_peeked_at),
         bt_test(test_threads_leave_no_notes_of_blocks_behind),
         bt_test(test_a_message_may_have_more_than_4_gib),
