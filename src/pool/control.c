@@ -16,6 +16,10 @@ brood_status brood_pool_resume(brood_pool *pool)
     BROOD_TRY(bri_pool_check(pool, "resume a pool"));
     atomic_store(&pool->table->paused, 0);
     bri_tasks_ring(pool->table, INT32_MAX);
+    brp_mutex_lock(pool->mutex);
+    if (pool->supervisor.n_resting > 0) /* for tasks that came meanwhile */
+        bri_pool_wake(pool);
+    brp_mutex_unlock(pool->mutex);
     return BROOD_OK;
 }
 

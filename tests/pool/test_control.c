@@ -2,6 +2,8 @@
 /* What a pool can be told: recycling, resizing, pausing, figures. */
 #include "pools.h"
 
+#include "pool/pool.h"
+
 static int64_t pid_of_task(brood_pool *pool)
 {
     brood_value result;
@@ -106,6 +108,33 @@ static void test_idle_workers_end_until_there_is_work(void **state)
     brood_pool_stats stats;
     bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
     assert_int_equal(stats.deaths, 0);
+    end_pool(pool);
+}
+
+static bool collector_sleeps(void *context)
+{
+    brood_pool *pool = context;
+    return (atomic_load(&pool->table->done_bell) & 1) != 0;
+}
+
+/* Nobody but the pool's thread can start workers for what has come during the pause. */
+static void test_a_resume_wakes_who_starts_idle_workers(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2, .max_idle = 20});
+    brood_future *future;
+    const brood_value *value;
+    pid_of_task(pool);
+    bt_ok(brood_pool_pause(pool));
+    assert_true(bt_await(none_runs, pool, HANG));
+    bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", 3), NULL, &future));
+    assert_true(bt_await(collector_sleeps, pool, HANG));
+    uint32_t bell = atomic_load(&pool->table->done_bell);
+    bt_ok(brood_pool_resume(pool));
+    assert_int_not_equal(atomic_load(&pool->table->done_bell), bell);
+    bt_ok(brood_future_get(future, &value, HANG));
+    assert_int_equal(int_of(value), 9);
+    brood_future_destroy(future);
     end_pool(pool);
 }
 
@@ -247,6 +276,7 @@ int main(int argc, char **argv)
         bt_test(test_recycled_workers_lose_no_task), bt_test(test_old_workers_are_replaced),
         bt_test(test_workers_that_grow_are_replaced),
         bt_test(test_idle_workers_end_until_there_is_work),
+        bt_test(test_a_resume_wakes_who_starts_idle_workers),
         bt_test(test_the_longest_idle_time_is_never_over),
         bt_test(test_the_system_limits_a_workers_memory), bt_test(test_a_pool_can_be_resized),
         bt_test(test_a_paused_pool_begins_nothing), bt_test(test_the_figures_are_right));
