@@ -80,7 +80,8 @@ BROOD_API brood_status brood_future_failure(brood_future *future, brood_failure 
 typedef enum brood_cancel_answer {
     BROOD_CANCEL_DONE = 1, /* it never ran, or will not any more: the future is cancelled */
     BROOD_CANCEL_ASKED,    /* it runs and was told (brood_call_should_stop); with
-                              BROOD_CANCEL_KILL: its worker is being killed. Wait for the future */
+                              BROOD_CANCEL_KILL: its worker is being killed. Or an attempt has just
+                              ended, and is the last. Wait for the future */
     BROOD_CANCEL_TOO_LATE  /* it had ended */
 } brood_cancel_answer;
 

@@ -342,12 +342,13 @@ static brood_cancel_answer cancel_in_slot(bri_job *job, brood_cancel_how how)
     if (pool->tasks[index].is_delayed)
         undelay(pool, index);
     else if (!bri_tasks_withdraw(pool->table, index)) {
-        if (how == BROOD_CANCEL_QUEUED || !is_running_slot(pool, job->slot))
+        if (how == BROOD_CANCEL_QUEUED)
             return BROOD_CANCEL_TOO_LATE;
         atomic_store(&bri_tasks_slot(pool->table, index)->asked, 1);
-        if (how == BROOD_CANCEL_KILL && !bri_pool_kill_task(pool, index, BRI_FATE_CANCELLED))
-            return BROOD_CANCEL_TOO_LATE;
-        return BROOD_CANCEL_ASKED;
+        bool runs = how == BROOD_CANCEL_KILL ? bri_pool_kill_task(pool, index, BRI_FATE_CANCELLED)
+                                             : is_running_slot(pool, job->slot);
+        /* One that has ended unseen would be tried again, if it had not been asked. */
+        return runs || job->policy.retries > 0 ? BROOD_CANCEL_ASKED : BROOD_CANCEL_TOO_LATE;
     }
     job->slot = 0;
     if (pool->tasks[index].has_limit)

@@ -324,6 +324,57 @@ static void test_a_running_task_can_be_killed(void **state)
     end_pool(pool);
 }
 
+/* (told, awaited): what keeps the thread that sees to results. */
+static void hold_up(void *context, const brood_value *value)
+{
+    brood_queue **queues = context;
+    brood_value got;
+    (void)value;
+    bt_ok(brood_queue_put(queues[0], brood_none(), HANG));
+    bt_ok(brood_queue_get(queues[1], &got, HANG));
+}
+
+static bool none_is_in_hand(void *context)
+{
+    brood_pool_stats stats;
+    bt_ok(brood_pool_get_stats(context, &stats, NULL, 0, NULL));
+    return stats.queued == 0 && stats.in_hand == 0;
+}
+
+static void test_an_attempt_that_has_just_failed_is_the_last_when_cancelled(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_queue *queues[2];
+    brood_value value;
+    brood_pool_stats stats;
+    for (int i = 0; i < 2; i++)
+        bt_ok(brood_queue_create(&queues[i], NULL));
+    for (int i = 0; i < 4; i++) {
+        brood_apply_options held = {.callback = hold_up, .context = queues};
+        brood_apply_options tried = {
+            .policy = {.retries = i < 2 ? 2 : 0, .retry_failures = true, .backoff = 1}};
+        brood_future *future;
+        brood_cancel_answer answer;
+        bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", 2), &held, NULL));
+        bt_ok(brood_queue_get(queues[0], &value, HANG));
+        bt_ok(brood_pool_apply_async(pool, fail_at_first, brood_pack("(i)", 1), &tried, &future));
+        assert_true(bt_await(none_is_in_hand, pool, HANG));
+        bt_ok(brood_future_cancel(future, i % 2 == 0 ? BROOD_CANCEL_ASK : BROOD_CANCEL_KILL,
+                                  &answer));
+        assert_int_equal(answer, i < 2 ? BROOD_CANCEL_ASKED : BROOD_CANCEL_TOO_LATE);
+        bt_ok(brood_queue_put(queues[1], brood_none(), HANG));
+        bt_fails(brood_future_take(future, &value, HANG), BROOD_ETASK);
+        bt_message_has("attempt 1");
+        brood_future_destroy(future);
+    }
+    bt_ok(brood_pool_get_stats(pool, &stats, NULL, 0, NULL));
+    assert_int_equal(stats.retries, 0);
+    end_pool(pool);
+    for (int i = 0; i < 2; i++)
+        brood_queue_destroy(queues[i]);
+}
+
 static void test_a_map_can_be_cancelled(void **state)
 {
     (void)state;
@@ -389,18 +440,20 @@ static void test_priorities_decide_who_is_next(void **state)
 
 int main(int argc, char **argv)
 {
-    return bt_main(argc, argv, bt_test(test_a_task_whose_worker_died_is_tried_again),
-                   bt_test(test_a_task_that_kills_three_workers_is_given_up),
-                   bt_test(test_a_failed_task_is_tried_again_if_asked),
-                   bt_test(test_each_item_of_a_map_is_tried_again_by_itself),
-                   bt_test(test_deadlines_are_those_of_each_item),
-                   bt_test(test_a_task_that_was_asked_to_stop_is_not_tried_again),
-                   bt_test(test_the_time_before_a_retry_grows),
-                   bt_test(test_a_task_is_told_of_its_soft_deadline),
-                   bt_test(test_the_hard_deadline_kills),
-                   bt_test(test_a_stopped_worker_meets_its_hard_deadline),
-                   bt_test(test_a_queued_task_can_be_cancelled),
-                   bt_test(test_a_running_task_can_be_asked_to_stop),
-                   bt_test(test_a_running_task_can_be_killed), bt_test(test_a_map_can_be_cancelled),
-                   bt_test(test_priorities_decide_who_is_next));
+    return bt_main(
+        argc, argv, bt_test(test_a_task_whose_worker_died_is_tried_again),
+        bt_test(test_a_task_that_kills_three_workers_is_given_up),
+        bt_test(test_a_failed_task_is_tried_again_if_asked),
+        bt_test(test_each_item_of_a_map_is_tried_again_by_itself),
+        bt_test(test_deadlines_are_those_of_each_item),
+        bt_test(test_a_task_that_was_asked_to_stop_is_not_tried_again),
+        bt_test(test_the_time_before_a_retry_grows),
+        bt_test(test_a_task_is_told_of_its_soft_deadline), bt_test(test_the_hard_deadline_kills),
+        bt_test(test_a_stopped_worker_meets_its_hard_deadline),
+        bt_test(test_a_queued_task_can_be_cancelled),
+        bt_test(test_a_running_task_can_be_asked_to_stop),
+        bt_test(test_a_running_task_can_be_killed),
+        bt_test(test_a_task_can_be_killed_after_very_many_workers),
+        bt_test(test_an_attempt_that_has_just_failed_is_the_last_when_cancelled),
+        bt_test(test_a_map_can_be_cancelled), bt_test(test_priorities_decide_who_is_next));
 }
