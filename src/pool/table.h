@@ -44,8 +44,11 @@ typedef enum bri_task_style {
     BRI_STYLE_CALL      /* the item is (arguments, keywords): apply */
 } bri_task_style;
 
-/* A worker process of the pool: 1, 2, ... in the order of starting, never twice (28 bits). */
+/* A worker process of the pool: 1, 2, ... in the order of starting. After BRI_LAST_WORKER, which
+ * are the 28 bits of a state word, they begin again with those that are gone. */
 typedef uint32_t bri_worker_number;
+
+enum { BRI_LAST_WORKER = (1 << 28) - 1 };
 
 enum {
     BRI_TASK_FREE = 0,

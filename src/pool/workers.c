@@ -71,6 +71,22 @@ static brood_status start_process(const brood_pool *pool, bri_seat *seat, brood_
     return BROOD_OK;
 }
 
+static bool is_taken(const brood_pool *pool, bri_worker_number number)
+{
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
+        if (pool->seats[i].process != NULL && pool->seats[i].number == number)
+            return true;
+    return false;
+}
+
+static bri_worker_number next_number(brood_pool *pool)
+{
+    do
+        pool->last_worker = pool->last_worker % BRI_LAST_WORKER + 1;
+    while (is_taken(pool, pool->last_worker));
+    return pool->last_worker;
+}
+
 /* Starts a worker for a seat that is STARTING. Under the mutex, but lets it go. */
 static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collector)
 {
@@ -79,7 +95,7 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
         bri_supervisor_ended(&pool->supervisor, index, BRI_END_LEFT, brp_clock_now());
         return BROOD_OK;
     }
-    seat->number = ++pool->last_worker;
+    seat->number = next_number(pool);
     atomic_store(&seat->ended, false);
     bri_worker_record *record = record_of(pool, seat);
     atomic_store(&record->phase, BRI_WORKER_STARTING);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "platform/child.h"
+#include "pool/pool.h"
 
 /* (deaths): dies in its first attempts, then gives the attempt's number. */
 static brood_status die_at_first(brood_call *call)
@@ -321,6 +322,27 @@ static void test_a_running_task_can_be_killed(void **state)
         end_holder(&h);
         bt_ok(brood_pool_apply(pool, square, brood_pack("(i)", 2), NULL, &result));
     }
+    end_pool(pool);
+}
+
+/* The numbers of workers have 28 bits. */
+static void test_a_task_can_be_killed_after_very_many_workers(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    brood_value result;
+    holder first = start_holder(pool, NULL);
+    pool->last_worker = (UINT32_C(1) << 28) - 2;
+    bt_ok(brood_pool_resize(pool, 3));
+    holder h[] = {start_holder(pool, NULL), start_holder(pool, NULL)};
+    for (int i = 0; i < 2; i++) {
+        bt_ok(brood_future_cancel(h[i].future, BROOD_CANCEL_KILL, NULL));
+        bt_fails(brood_future_take(h[i].future, &result, HANG), BROOD_ECANCELLED);
+        end_holder(&h[i]);
+    }
+    let_go(&first);
+    bt_ok(brood_future_take(first.future, &result, HANG));
+    end_holder(&first);
     end_pool(pool);
 }
 
