@@ -105,7 +105,8 @@ brood_status brp_pipe_pair(brp_handle *ours, brp_handle *theirs, bool we_read)
 {
     const pipe_kind reading = {PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES,
                                CLIENT_FLAGS};
-    const pipe_kind writing = {PIPE_ACCESS_OUTBOUND, GENERIC_READ | FILE_WRITE_ATTRIBUTES,
+    /* Not PIPE_ACCESS_OUTBOUND: that may write alone, and room_in could not ask it anything. */
+    const pipe_kind writing = {PIPE_ACCESS_DUPLEX, GENERIC_READ | FILE_WRITE_ATTRIBUTES,
                                CLIENT_FLAGS};
     return make_pipe(we_read ? &reading : &writing, ours, theirs);
 }
