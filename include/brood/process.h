@@ -109,7 +109,8 @@ BROOD_API bool brood_process_is_alive(brood_process *process);
  * the signal. They do not wait: join does.
  *
  * Errors:  BROOD_ESTATE  not started, or no child of this process.
- *          BROOD_EOS     interrupt on Windows without a common console.
+ *          BROOD_EOS     interrupt on Windows without a common console: this process has none, or
+ *                        the child is a GUI program or has left it (FreeConsole).
  *          A child that has ended is none.
  * Blocks:  no.
  * Threads: safe.

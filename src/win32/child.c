@@ -95,18 +95,40 @@ static brood_status terminate(brp_child *child, uint32_t code)
     return brp_fail(error, "could not terminate process %" PRId64, child->pid);
 }
 
-/* Reaches children that share this process's console; others answer with an error, or not at all.
- * One that has ended is not asked for: the console host would count it among its processes for
- * ever (github.com/microsoft/terminal, issues 335 and 346). */
+/* False when it is certain that the process is not at this program's console: it has left that, or
+ * is a GUI program. */
+static bool may_share_console(DWORD pid)
+{
+    DWORD pids[1024]; /* if there are more nothing is told */
+    DWORD n = GetConsoleProcessList(pids, sizeof pids / sizeof pids[0]);
+    if (n == 0 || n > sizeof pids / sizeof pids[0])
+        return true;
+    for (DWORD i = 0; i < n; i++) {
+        if (pids[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+/* The console host would take the event for any child of a process at the console, and count it
+ * among its own for ever (github.com/microsoft/terminal, issues 335 and 346). So it is not asked
+ * for one that has ended, or that is not there. */
 static brood_status interrupt(brp_child *child)
 {
     HANDLE process = bri_w32_handle(child->sentinel);
-    if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0 ||
-        GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, (DWORD)child->pid))
+    if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0)
+        return BROOD_OK;
+    bool is_there = may_share_console((DWORD)child->pid);
+    if (is_there && GenerateConsoleCtrlEvent(CTRL_BREAK_EVENT, (DWORD)child->pid))
         return BROOD_OK;
     long error = bri_w32_error();
     if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0)
         return BROOD_OK;
+    if (!is_there)
+        return bri_fail(BROOD_EOS,
+                        "could not interrupt process %" PRId64
+                        " over the console: it is not at this program's",
+                        child->pid);
     return brp_fail(error, "could not interrupt process %" PRId64 " over the console", child->pid);
 }
 

@@ -87,9 +87,11 @@ static void test_a_signal_to_an_ended_child_is_no_error(void **state)
     pt_start(&child, "child", "kill_itself", NULL, 0);
     pt_ok(brp_child_await_end(&child.child, pt_hang()));
     pt_ok(brp_child_signal(&child.child, BRP_KILL));
+    pt_ok(brp_child_signal(&child.child, BRP_INTERRUPT));
     pt_ok(brp_child_kill_tree(&child.child));
     pt_ok(brp_child_wait(&child.child, pt_hang()));
     pt_ok(brp_child_signal(&child.child, BRP_TERMINATE));
+    pt_ok(brp_child_signal(&child.child, BRP_INTERRUPT));
     pt_ok(brp_child_kill_tree(&child.child));
     assert_int_equal(pt_join(&child), -9);
 }
