@@ -41,14 +41,14 @@ typedef struct brp_spawn_options {
      * variable of that name. */
     const char *marker;
     const char *marker_suffix;
-    bool new_console_hidden; /* Windows: no console window */
 } brp_spawn_options;
 
 /*
  * Starts the child in a process group (job) of its own, which brp_child_kill_tree ends. On Windows
  * it is suspended until brp_child_let_go; on POSIX it runs at once (brood's children wait for their
  * start block instead). The child has default signal dispositions and an empty mask, on POSIX; on
- * Windows its job ends when this process ends.
+ * Windows its job ends when this process ends. There it has this process's console; where that has
+ * none, a console without a window.
  *
  * Fails with the path in the message: BROOD_ENOTFOUND, BROOD_EACCESS, BROOD_ELIMIT (out of
  * processes or handles), BROOD_EOS. When it is the directory that is missing or closed, the message

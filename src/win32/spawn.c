@@ -366,6 +366,18 @@ static brood_status make_attributes(start *self)
     return BROOD_OK;
 }
 
+/*
+ * Where this program has no console, the system would make one with a window for each child that
+ * is a console program (GUI programs start their workers through brood-host), and show nothing in
+ * it, for the child's streams lead elsewhere. Where it has one, the child has to be at the same:
+ * Ctrl-Break goes over it. Wine has this error of its own where a Unix program started us; a
+ * console, which is a process there, would serve for nothing.
+ */
+static bool has_console(void)
+{
+    return GetConsoleCP() != 0 || GetLastError() == ERROR_INVALID_ACCESS;
+}
+
 static brood_status create(start *self, PROCESS_INFORMATION *process)
 {
     STARTUPINFOEXW info = {.StartupInfo = {.cb = sizeof info,
@@ -376,7 +388,7 @@ static brood_status create(start *self, PROCESS_INFORMATION *process)
                            .lpAttributeList = self->attributes};
     DWORD flags = CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | CREATE_NEW_PROCESS_GROUP |
                   EXTENDED_STARTUPINFO_PRESENT;
-    if (self->options->new_console_hidden)
+    if (!has_console())
         flags |= CREATE_NO_WINDOW;
     /* A path beyond 260 units may need its short form; and under Wine the short form, once it is a
      * program's own path, needs the prefix. */
