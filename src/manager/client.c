@@ -427,18 +427,34 @@ static brood_status fail_reply(brood_manager *manager, bri_reply_kind kind, broo
     return bri_note_failure(manager, error);
 }
 
-/* Notes what the session owns now. Locks and semaphores belong to the whole client; of an unknown
- * type it may be either. */
-static void note_held(bri_call_session *session, const char *typeid, const char *name,
-                      const brood_value *value)
+bool bri_owned_by_sessions(const char *typeid)
 {
-    if (strcmp(typeid, "Lock") == 0 || strcmp(typeid, "Semaphore") == 0 ||
-        strcmp(typeid, "BoundedSemaphore") == 0)
-        return;
+    return strcmp(typeid, "Lock") != 0 && strcmp(typeid, "Semaphore") != 0 &&
+           strcmp(typeid, "BoundedSemaphore") != 0;
+}
+
+/* Notes what the session owns now, of an object that sessions own. */
+static void note_held(bri_call_session *session, const char *name, const brood_value *value)
+{
     if (strcmp(name, "acquire") == 0 && value->kind == BROOD_BOOL && value->as.boolean)
         session->held++;
     else if (strcmp(name, "release") == 0 && session->held > 0)
         session->held--;
+}
+
+/* The same of a batch: the calls of such objects are its lists. */
+static void note_batch(bri_call_session *session, const brood_value *args,
+                       const brood_value *answers)
+{
+    const brood_value *calls = brood_item(args, 0);
+    for (size_t i = 0; i < brood_value_length(answers); i++) {
+        const brood_value *call = brood_item(calls, i);
+        const brood_value *answer = brood_item(brood_item(answers, i), 1);
+        const char *name;
+        if (brood_value_kind(call) == BROOD_LIST && answer != NULL &&
+            brood_get_str(brood_item(call, 1), &name, NULL) == BROOD_OK)
+            note_held(session, name, answer);
+    }
 }
 
 brood_status bri_method_call(const brood_proxy *proxy, const char *name, const brood_value *args,
@@ -461,7 +477,10 @@ brood_status bri_method_call(const brood_proxy *proxy, const char *name, const b
             disconnect(session);
             status = explain(manager, status);
         } else if (status == BROOD_OK && *kind == BRI_REPLY_RETURN) {
-            note_held(session, proxy->typeid, name, &value);
+            if (strcmp(name, "#BATCH") == 0)
+                note_batch(session, args, &value);
+            else if (bri_owned_by_sessions(proxy->typeid))
+                note_held(session, name, &value);
         }
     }
     leave_session(manager, session);

@@ -69,6 +69,10 @@ brood_status bri_control_call(brood_manager *manager, const char *name, const br
 brood_status bri_method_call(const brood_proxy *proxy, const char *name, const brood_value *args,
                              const brood_value *kwds, bri_reply_kind *kind, brood_value *result);
 
+/* Whether what `acquire` of this type takes belongs to the session. Locks and semaphores belong to
+ * the whole client; of an unknown type it may be either. */
+bool bri_owned_by_sessions(const char *typeid);
+
 /* The manager of an address in this process, retained; made when there is none. */
 brood_status bri_manager_at(const brood_value *wire_address, const void *authkey,
                             size_t authkey_size, brood_manager **manager);

@@ -329,7 +329,11 @@ brood_value brood_batch_call(const brood_proxy *proxy, const char *method, brood
         brood_value_clear(&args);
         return bri_invalid(BROOD_EINVALID);
     }
-    return brood_pack("(ssv{})", proxy->ident, method, or_empty(args));
+    brood_value made = brood_pack("(ssv{})", proxy->ident, method, or_empty(args));
+    /* Servers take lists as well; so the client knows the calls of what sessions own by them. */
+    if (made.kind == BROOD_TUPLE && bri_owned_by_sessions(proxy->typeid))
+        made.kind = BROOD_LIST; /* inside a list and a tuple are the same */
+    return made;
 }
 
 /* Takes the results out of [(kind, value), ...]. */

@@ -41,13 +41,23 @@ static void call_from_many_threads(brood_proxy *list)
     brp_mutex_destroy(c.lock);
 }
 
-static void check_stays_locked(brood_manager *manager, const char *typeid)
+/* In a batch of another object. */
+static brood_status call_in_batch(brood_proxy *other, brood_proxy *lock, const char *method)
+{
+    brood_value calls = brood_list();
+    bt_ok(brood_append(&calls, brood_batch_call(other, "append", brood_pack("(i)", 1))));
+    bt_ok(brood_append(&calls, brood_batch_call(lock, method, NONE)));
+    return brood_proxy_batch(other, calls, NULL);
+}
+
+static void check_stays_locked(brood_manager *manager, const char *typeid, bool in_batch)
 {
     brood_proxy *list = make(manager, "list", NONE);
     brood_proxy *lock = make(manager, typeid, NONE);
-    bt_ok(brood_proxy_acquire(lock, BROOD_FOREVER));
+    bt_ok(in_batch ? call_in_batch(list, lock, "acquire")
+                   : brood_proxy_acquire(lock, BROOD_FOREVER));
     call_from_many_threads(list);
-    bt_ok(brood_proxy_release(lock));
+    bt_ok(in_batch ? call_in_batch(list, lock, "release") : brood_proxy_release(lock));
     expect_raise(lock, "release", NONE, "RuntimeError", NULL);
     brood_proxy_close(lock);
     brood_proxy_close(list);
@@ -59,8 +69,10 @@ static void test_an_rlock_stays_with_its_thread(void **state)
     rig r;
     rig_open(&r);
     brood_manager *manager = rig_client(&r);
-    check_stays_locked(manager, "RLock");
-    check_stays_locked(manager, "Condition");
+    check_stays_locked(manager, "RLock", false);
+    check_stays_locked(manager, "Condition", false);
+    check_stays_locked(manager, "RLock", true);
+    check_stays_locked(manager, "Condition", true);
     brood_manager_close(manager);
     rig_close(&r);
 }
