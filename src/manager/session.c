@@ -134,6 +134,17 @@ static void leave_stalled(bri_session *session)
     session->stalled = false;
 }
 
+/* Gives back what it had. */
+static void finish(bri_session *session)
+{
+    tell_objects(session);
+    bri_client_charge(session);
+    bri_client_leave(session);
+    drop_pins(session);
+}
+
+/* Who gets what it had may turn out to have ended too, and so on with thousands: those that end
+ * meanwhile are finished here one after the other, and not each inside of the one before. */
 void bri_session_end(bri_session *session)
 {
     bri_server *server = session->server;
@@ -145,14 +156,20 @@ void bri_session_end(bri_session *session)
     session->connection = NULL;
     bri_waiter_cancel(&session->waiter);
     leave_stalled(session);
-    tell_objects(session);
-    bri_client_charge(session);
-    bri_client_leave(session);
-    drop_pins(session);
     server->sessions[session->slot] = NULL;
     server->n_sessions--;
-    session->next_dead = server->dead;
-    server->dead = session;
+    session->next_dead = server->ending;
+    server->ending = session;
+    if (server->is_ending)
+        return;
+    server->is_ending = true;
+    while ((session = server->ending) != NULL) {
+        server->ending = session->next_dead;
+        finish(session);
+        session->next_dead = server->dead;
+        server->dead = session;
+    }
+    server->is_ending = false;
 }
 
 const brood_value *bri_session_address(const bri_session *session, const bri_server *server)

@@ -78,6 +78,8 @@ struct bri_server {
     bri_session *runnable, *last_runnable;
     bri_session *stalled;
     bri_session *dead;
+    bri_session *ending; /* dead, and has yet to give back what it had */
+    bool is_ending;      /* somebody sees to those */
     bri_client *clients;
     uint32_t next_client;
     bri_purse *hosts;  /* of those with clients that nothing is known of */

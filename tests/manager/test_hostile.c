@@ -7,6 +7,7 @@
 #include "data/opaque.h"
 #include "ipc/connection.h"
 #include "platform/clock.h"
+#include "platform/lock.h"
 
 /* A raw session of a client of its own, which ends with it. */
 static brood_connection *open_raw(rig *r)
@@ -408,13 +409,103 @@ static void test_hundreds_of_sessions_are_served(void **state)
     rig_close(&r);
 }
 
+/* ---- a server that is held up ---- */
+
+static struct {
+    brp_mutex *lock;
+    brp_condition *changed;
+    bool inside, open;
+} gate;
+
+static brood_status make_gate(brood_call *call, void **object)
+{
+    (void)call;
+    *object = &gate;
+    return BROOD_OK;
+}
+
+/* The server's loop stands still until the gate is open. */
+static brood_status hold_gate(brood_call *call)
+{
+    (void)call;
+    brp_mutex_lock(gate.lock);
+    gate.inside = true;
+    brp_condition_broadcast(gate.changed);
+    while (!gate.open)
+        brp_condition_wait(gate.changed, gate.lock, BRI_NEVER);
+    brp_mutex_unlock(gate.lock);
+    return BROOD_OK;
+}
+
+static const brood_method gate_methods[] = {{.name = "hold", .run = hold_gate}};
+static const brood_manager_type gate_type = {
+    .type_id = "Gate", .create = make_gate, .methods = gate_methods, .n_methods = 1};
+
+static void call_hold(void *proxy)
+{
+    bt_ok(brood_proxy_call(proxy, "hold", NONE, NULL));
+}
+
+/* Each gets the lock from the one before, and has ended as well. */
+static void check_end_together(rig *r, const char *typeid)
+{
+    brood_manager *manager = rig_client(r);
+    brood_proxy *lock = make(manager, typeid, NONE);
+    brood_proxy *held_up = make(manager, "Gate", NONE);
+    static brood_connection *sessions[MANY];
+    bri_thread *thread;
+    int64_t n_objects;
+    int n = bt_is_windows() ? 100 : MANY;
+    for (int i = 0; i < n; i++) {
+        sessions[i] = open_raw(r);
+        bt_ok(brood_connection_send(sessions[i], brood_pack("(ss(){})", lock->ident, "acquire"),
+                                    BROOD_FOREVER));
+        if (i == 0)
+            expect_kind(sessions[i], "#RETURN");
+    }
+    for (int round = 0; round < 20; round++)
+        bt_ok(brood_manager_number_of_objects(manager, &n_objects));
+    gate.inside = gate.open = false;
+    bt_ok(bri_thread_start(&thread, call_hold, held_up));
+    brp_mutex_lock(gate.lock);
+    while (!gate.inside)
+        brp_condition_wait(gate.changed, gate.lock, BRI_NEVER);
+    for (int i = 0; i < n; i++)
+        brood_connection_close(sessions[i]);
+    gate.open = true;
+    brp_condition_broadcast(gate.changed);
+    brp_mutex_unlock(gate.lock);
+    bri_thread_join(thread);
+    bt_ok(brood_proxy_acquire(lock, 5000));
+    bt_ok(brood_proxy_release(lock));
+    brood_proxy_close(held_up);
+    brood_proxy_close(lock);
+    brood_manager_close(manager);
+}
+
+static void test_hundreds_that_wait_end_together(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    bt_ok(brp_mutex_create(&gate.lock));
+    bt_ok(brp_condition_create(&gate.changed));
+    check_end_together(&r, "RLock");
+    check_end_together(&r, "Lock");
+    rig_close(&r);
+    brp_condition_destroy(gate.changed);
+    brp_mutex_destroy(gate.lock);
+}
+
 int main(int argc, char **argv)
 {
+    bt_ok(brood_manager_register(&gate_type));
     return bt_main(
         argc, argv, bt_test(test_junk_is_answered_or_ends_the_session),
         bt_test(test_what_is_not_ones_own_is_kept), bt_test(test_a_path_is_a_row_of_steps),
         bt_test(test_a_slice_is_deleted_at_once), bt_test(test_small_requests_make_no_giants),
         bt_test(test_who_does_not_read_stalls_nobody), bt_test(test_limits_hold),
         bt_test(test_a_client_may_end_in_any_call), bt_test(test_a_dead_party_breaks_the_barrier),
-        bt_test(test_hundreds_of_sessions_are_served));
+        bt_test(test_hundreds_of_sessions_are_served),
+        bt_test(test_hundreds_that_wait_end_together));
 }
