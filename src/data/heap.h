@@ -256,6 +256,10 @@ bri_entry *bri_table_find_str(const brood_value *table, const char *text, size_t
 /* Takes an entry out; its key and item are the caller's then. */
 void bri_table_take(brood_value *table, bri_entry *entry, bri_replaced *taken);
 
+/* The last entry that was put; NULL: there is none. Whoever takes it and asks again, finds each at
+ * once: removed ones at the end are given up. */
+bri_entry *bri_table_last(brood_value *table);
+
 /* The next entry from `*position` on, which starts at 0; NULL at the end. */
 bri_entry *bri_table_next(const brood_value *table, size_t *position);
 

@@ -129,6 +129,30 @@ bri_entry *bri_table_next(const brood_value *table, size_t *position)
     return NULL;
 }
 
+/* Frees the index slot of the last entry. All others found their places while it was free, so the
+ * way to none of them leads over it. */
+static void unindex_last(const brood_value *table, size_t number)
+{
+    size_t mask = bri_table_of(table)->mask;
+    if (mask == 0)
+        return;
+    uint32_t *slots = index_of(table);
+    size_t i = (size_t)bri_entry_at(table, number)->hash & mask;
+    while (slots[i] != number)
+        i = (i + 1) & mask;
+    slots[i] = FREE_SLOT;
+}
+
+bri_entry *bri_table_last(brood_value *table)
+{
+    bri_table *block = bri_table_of(table);
+    if (block == NULL || block->count == 0)
+        return NULL;
+    while (bri_entry_at(table, block->used - 1)->key.kind == BROOD_INVALID)
+        unindex_last(table, --block->used);
+    return bri_entry_at(table, block->used - 1);
+}
+
 /* What is looked for: a key, or when it is NULL the str of these bytes. */
 typedef struct probe {
     const brood_value *key;

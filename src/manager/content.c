@@ -302,22 +302,40 @@ brood_status bri_in_set_add(bri_invocation *call, brood_value *in, brood_value i
     return account(call, brood_set_add(in, item), added, removed);
 }
 
+static void take_entry(bri_invocation *call, brood_value *in, bri_entry *entry, bri_replaced *taken)
+{
+    bri_table_take(in, entry, taken);
+    bool is_dict = brood_value_kind(in) == BROOD_DICT;
+    bri_account(call->holder, 0,
+                entry_weight(call->server, &taken->key, is_dict ? &taken->item : NULL));
+    bri_trim(in);
+}
+
 bool bri_in_take(bri_invocation *call, brood_value *in, const brood_value *key, brood_value *item)
 {
     bri_replaced taken;
     bri_entry *there = bri_table_find(in, key);
     if (there == NULL)
         return false;
-    bri_table_take(in, there, &taken);
-    bool is_dict = brood_value_kind(in) == BROOD_DICT;
-    bri_account(call->holder, 0,
-                entry_weight(call->server, &taken.key, is_dict ? &taken.item : NULL));
+    take_entry(call, in, there, &taken);
     brood_value_clear(&taken.key);
     if (item != NULL)
         *item = taken.item;
     else
         brood_value_clear(&taken.item);
-    bri_trim(in);
+    return true;
+}
+
+bool bri_in_take_last(bri_invocation *call, brood_value *in, brood_value *key, brood_value *item)
+{
+    bri_replaced taken;
+    bri_entry *last = bri_table_last(in);
+    if (last == NULL)
+        return false;
+    take_entry(call, in, last, &taken);
+    *key = taken.key;
+    if (item != NULL)
+        *item = taken.item;
     return true;
 }
 

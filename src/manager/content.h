@@ -41,6 +41,9 @@ brood_status bri_in_dict_update(bri_invocation *call, brood_value *in, brood_val
 /* Takes a key out of a dict or set; `item` may be NULL. False: it is not there. */
 bool bri_in_take(bri_invocation *call, brood_value *in, const brood_value *key, brood_value *item);
 
+/* Takes the last key out that was put in, with its item if it is a dict's. False: there is none. */
+bool bri_in_take_last(bri_invocation *call, brood_value *in, brood_value *key, brood_value *item);
+
 /* Items from start to stop of a list give way to those of a list or tuple; invalid: none. */
 brood_status bri_in_splice(bri_invocation *call, brood_value *in, size_t start, size_t stop,
                            brood_value items);

@@ -130,16 +130,11 @@ static brood_status dict_setdefault(bri_invocation *call)
 /* The last one. */
 static brood_status dict_popitem(bri_invocation *call)
 {
-    const brood_value *key = NULL, *next;
-    brood_value key_copy, item;
+    brood_value key, item;
     BROOD_TRY(take(call, 0, 0, NULL));
-    for (size_t at = 0; brood_dict_next(call->target, &at, &next, NULL);)
-        key = next;
-    if (key == NULL)
+    if (!bri_in_take_last(call, call->target, &key, &item))
         return bri_raise(call, "KeyError", "popitem(): dictionary is empty");
-    BROOD_TRY(brood_value_copy(key, &key_copy));
-    bri_in_take(call, call->target, &key_copy, &item);
-    return bri_return(call, brood_pack("(vv)", key_copy, item));
+    return bri_return(call, brood_pack("(vv)", key, item));
 }
 
 static brood_status dict_update(bri_invocation *call)

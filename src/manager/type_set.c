@@ -84,15 +84,11 @@ static brood_status set_contains(bri_invocation *call)
 
 static brood_status set_pop(bri_invocation *call)
 {
-    const brood_value *item;
-    size_t position = 0;
-    brood_value copy;
+    brood_value item;
     BROOD_TRY(bri_take_arguments(call, NULL, 0, 0, NULL));
-    if (!brood_set_next(call->target, &position, &item))
+    if (!bri_in_take_last(call, call->target, &item, NULL))
         return bri_raise(call, "KeyError", "pop from an empty set");
-    BROOD_TRY(brood_value_copy(item, &copy));
-    bri_in_take(call, call->target, &copy, NULL);
-    return bri_return(call, copy);
+    return bri_return(call, item);
 }
 
 /* ---- whole sets ---- */

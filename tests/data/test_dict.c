@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "data/hash.h"
+#include "data/heap.h"
 
 static void test_a_dict_keeps_insertion_order(void **state)
 {
@@ -104,6 +105,65 @@ static void test_entries_may_be_removed_while_stepping(void **state)
     assert_int_equal(seen, 50);
     dt_ok(brood_dict_put(&dict, brood_int(7), brood_none()));
     dt_shows(dict, "{7: None}");
+}
+
+/* Ways to keys would have no end if those that are taken left their marks. */
+static void test_a_dict_used_as_a_stack_stays_small(void **state)
+{
+    (void)state;
+    brood_value dict = brood_dict();
+    for (int i = 0; i < 10000; i++) {
+        dt_ok(brood_dict_put(&dict, brood_int(i), brood_none()));
+        if (i < 10)
+            continue;
+        bri_replaced taken;
+        bri_table_take(&dict, bri_table_last(&dict), &taken);
+        assert_int_equal(taken.key.as.integer, i);
+        assert_int_equal(bri_table_last(&dict)->key.as.integer, 9);
+    }
+    assert_true(bri_table_of(&dict)->capacity < 64);
+    brood_value_clear(&dict);
+}
+
+/* The last key, which is taken, and again the last, between what else is done. */
+static void test_the_last_is_taken_last_in_first_out(void **state)
+{
+    (void)state;
+    enum { STEPS = 100000, KEYS = 300 };
+    static int order[KEYS], n; /* the keys that are there, in their order */
+    uint32_t random = 1;
+    brood_value dict = brood_dict();
+    assert_null(bri_table_last(&dict));
+    for (int step = 0; step < STEPS; step++) {
+        random = random * 1664525 + 1013904223;
+        int number = (int)((random >> 8) % KEYS);
+        int what = (int)(random >> 28); /* more is put, then more is taken, and so on */
+        int at = 0;
+        brood_value key = brood_int(number);
+        while (at < n && order[at] != number)
+            at++;
+        assert_int_equal(brood_dict_get(&dict, &key) != NULL, at < n);
+        if (what < (step / 1000 % 2 == 0 ? 10 : 3)) {
+            dt_ok(brood_dict_put(&dict, key, brood_int(-number)));
+            if (at == n)
+                order[n++] = number;
+        } else if (what < 13) {
+            bri_entry *last = bri_table_last(&dict);
+            bri_replaced taken;
+            assert_int_equal(last != NULL, n != 0);
+            if (last == NULL)
+                continue;
+            bri_table_take(&dict, last, &taken);
+            assert_int_equal(taken.key.as.integer, order[--n]);
+            assert_int_equal(taken.item.as.integer, -order[n]);
+        } else {
+            assert_int_equal(brood_dict_remove(&dict, &key), at < n);
+            if (at < n)
+                memmove(order + at, order + at + 1, (size_t)(--n - at) * sizeof *order);
+        }
+        assert_int_equal(brood_value_length(&dict), n);
+    }
+    brood_value_clear(&dict);
 }
 
 static void test_tuples_and_frozensets_are_keys(void **state)
@@ -299,6 +359,8 @@ dt_main(dt_test(test_the_seed_changes_hashes), dt_test(test_a_dict_keeps_inserti
         dt_test(test_the_first_of_equal_keys_stays), dt_test(test_many_keys_are_found),
         dt_test(test_a_dict_used_as_a_queue_stays_small),
         dt_test(test_entries_may_be_removed_while_stepping),
+        dt_test(test_the_last_is_taken_last_in_first_out),
+        dt_test(test_a_dict_used_as_a_stack_stays_small),
         dt_test(test_tuples_and_frozensets_are_keys), dt_test(test_what_can_change_is_no_key),
         dt_test(test_items_are_taken_out), dt_test(test_dicts_are_updated),
         dt_test(test_typed_getters_name_the_key), dt_test(test_sets_have_each_item_once),

@@ -1,4 +1,6 @@
 /* Lists and dicts of a server, as Python's proxies have them. */
+#include <math.h>
+
 #include "support.h"
 
 #include "data/opaque.h"
@@ -124,6 +126,32 @@ static void test_a_dict_does_what_python_does(void **state)
     expect(dict, "clear", NONE, "None");
     expect_raise(dict, "popitem", NONE, "KeyError", NULL);
     expect(dict, "__repr__", NONE, "'{}'");
+    brood_proxy_close(dict);
+    brood_manager_close(manager);
+    rig_close(&r);
+}
+
+/* A nan equals nothing, so no key finds it. */
+static void test_the_last_is_popped(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    brood_manager *manager = rig_client(&r);
+    brood_proxy *dict = make(manager, "dict", brood_pack("({fiii})", (double)NAN, 0, 1, 2));
+    brood_proxy *set = make(manager, "set", brood_pack("([f])", (double)NAN));
+    expect(dict, "__setitem__", brood_pack("(ii)", 3, 4), "None");
+    expect(dict, "popitem", NONE, "(3, 4)");
+    expect(dict, "__setitem__", brood_pack("(ii)", 5, 6), "None");
+    expect(dict, "__setitem__", brood_pack("(ii)", 7, 8), "None");
+    expect(dict, "__delitem__", brood_pack("(i)", 5), "None");
+    expect(dict, "popitem", NONE, "(7, 8)");
+    expect(dict, "popitem", NONE, "(1, 2)");
+    expect(dict, "popitem", NONE, "(nan, 0)");
+    expect_raise(dict, "popitem", NONE, "KeyError", "popitem(): dictionary is empty");
+    expect(set, "pop", NONE, "nan");
+    expect_raise(set, "pop", NONE, "KeyError", NULL);
+    brood_proxy_close(set);
     brood_proxy_close(dict);
     brood_manager_close(manager);
     rig_close(&r);
@@ -350,9 +378,9 @@ int main(int argc, char **argv)
 {
     return bt_main(
         argc, argv, bt_test(test_a_list_does_what_python_does),
-        bt_test(test_a_list_sorts_what_has_an_order), bt_test(test_a_dict_does_what_python_does),
-        bt_test(test_a_dict_is_iterated_over), bt_test(test_objects_are_nested),
-        bt_test(test_objects_are_nested_in_foreign_ones),
+        bt_test(test_a_list_sorts_what_has_an_order), bt_test(test_the_last_is_popped),
+        bt_test(test_a_dict_does_what_python_does), bt_test(test_a_dict_is_iterated_over),
+        bt_test(test_objects_are_nested), bt_test(test_objects_are_nested_in_foreign_ones),
         bt_test(test_foreign_containers_give_objects), bt_test(test_a_semaphore_has_so_many_units),
         bt_test(test_a_client_that_ends_drops_its_references),
         bt_test(test_the_server_tells_about_its_objects));
