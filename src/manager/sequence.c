@@ -62,17 +62,15 @@ brood_status bri_integer_argument(bri_invocation *call, const brood_value *value
     return BROOD_OK;
 }
 
-/* A member of a slice: none is the default; whatever is out of range goes to its end. */
-static brood_status slice_number(bri_invocation *call, const brood_value *value, int64_t otherwise,
-                                 int64_t *number)
+brood_status bri_slice_number(bri_invocation *call, const brood_value *value, int64_t otherwise,
+                              int64_t *number)
 {
     *number = otherwise;
     if (brood_value_kind(value) == BROOD_NONE)
         return BROOD_OK;
     if (brood_value_kind(value) == BROOD_BIGINT) {
-        double real = 0;
-        BROOD_TRY(brood_get_float(value, &real));
-        *number = real < 0 ? -INT64_MAX : INT64_MAX;
+        const bri_text *bytes = bri_text_of(value);
+        *number = bytes->data[bytes->size - 1] & 0x80 ? -INT64_MAX : INT64_MAX;
         return BROOD_OK;
     }
     if (brood_get_int(value, number) != BROOD_OK)
@@ -92,15 +90,15 @@ static brood_status fit_slice(bri_invocation *call, const brood_value *arguments
 {
     const brood_value *start, *stop, *step;
     BROOD_TRY(brood_unpack(arguments, "(vvv)", &start, &stop, &step));
-    BROOD_TRY(slice_number(call, step, 1, &place->step));
+    BROOD_TRY(bri_slice_number(call, step, 1, &place->step));
     if (place->step == 0)
         return bri_raise(call, "ValueError", "slice step cannot be zero");
     if (place->step < -INT64_MAX)
         place->step = -INT64_MAX;
     bool up = place->step > 0;
     int64_t low = up ? 0 : -1, high = up ? length : length - 1;
-    BROOD_TRY(slice_number(call, start, 0, &place->start));
-    BROOD_TRY(slice_number(call, stop, 0, &place->stop));
+    BROOD_TRY(bri_slice_number(call, start, 0, &place->start));
+    BROOD_TRY(bri_slice_number(call, stop, 0, &place->stop));
     bool no_start = brood_value_kind(start) == BROOD_NONE;
     bool no_stop = brood_value_kind(stop) == BROOD_NONE;
     place->start = no_start ? (up ? 0 : length - 1) : clamp(place->start, length, low, high);

@@ -29,6 +29,10 @@ brood_status bri_pairs_of(bri_invocation *call, const brood_value *mapping, broo
 /* An integer argument, for lengths and counts. */
 brood_status bri_integer_argument(bri_invocation *call, const brood_value *value, int64_t *number);
 
+/* A member of a slice: none is the default; whatever is out of range goes to its end. */
+brood_status bri_slice_number(bri_invocation *call, const brood_value *value, int64_t otherwise,
+                              int64_t *number);
+
 /* Sorts a list, stable. On failure its items are all there, in some order. */
 brood_status bri_sort(bri_invocation *call, brood_value *list, bool reverse);
 

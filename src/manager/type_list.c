@@ -232,8 +232,10 @@ static brood_status list_index(bri_invocation *call)
     int64_t length = (int64_t)brood_value_length(call->target);
     BROOD_TRY(take(call, 3, 1, out));
     for (int i = 0; i < 2; i++) {
+        if (out[i + 1] != NULL && brood_value_kind(out[i + 1]) == BROOD_NONE)
+            return bri_raise(call, "TypeError", "slice indices must be integers");
         if (out[i + 1] != NULL)
-            BROOD_TRY(bri_integer_argument(call, out[i + 1], &bounds[i]));
+            BROOD_TRY(bri_slice_number(call, out[i + 1], 0, &bounds[i]));
         if (bounds[i] < 0)
             bounds[i] = bounds[i] < -length ? 0 : bounds[i] + length;
     }
@@ -313,18 +315,18 @@ static brood_status repeat(bri_invocation *call, brood_value *product)
     int64_t times;
     size_t length = brood_value_length(call->target);
     BROOD_TRY(take(call, 1, 1, &factor));
-    if (brood_value_kind(factor) != BROOD_INT && brood_value_kind(factor) != BROOD_BOOL)
+    if (brood_value_kind(factor) != BROOD_INT && brood_value_kind(factor) != BROOD_BOOL &&
+        brood_value_kind(factor) != BROOD_BIGINT)
         return bri_raise(call, "TypeError", "can't multiply sequence by non-int of type '%s'",
                          bri_type_name(factor));
     BROOD_TRY(bri_integer_argument(call, factor, &times));
-    if (times < 0)
+    if (times < 0 || length == 0)
         times = 0;
-    uint64_t weight = length == 0 ? 1 : bri_weigh(call->target);
-    if ((uint64_t)times > MOST_PRODUCT / weight)
+    if ((uint64_t)times > MOST_PRODUCT / bri_weigh(call->target))
         return bri_raise(call, "MemoryError", "the product is too long");
     brood_value made = brood_list();
     brood_status status = BROOD_OK;
-    for (int64_t i = 0; i < times && length != 0 && status == BROOD_OK; i++) {
+    for (int64_t i = 0; i < times && status == BROOD_OK; i++) {
         brood_value copy;
         status = brood_value_copy(call->target, &copy);
         if (status == BROOD_OK)

@@ -95,17 +95,17 @@ ROWS = [
         "insert(0, 'i'); insert(-1, 'j'); insert(99, 'k'); insert(True, 1); insert('a', 1); insert(1); insert(1.5, 2)",
         "pop(); pop(0); pop(-1); pop(9); pop('a'); pop(1, 2); pop(None); pop(1.0); pop(True)",
         "remove(1); remove('a'); remove(77); remove()", "index(1); index('a'); index(77); index(1, 2); index(1, -1, 9); "
-        "index(1, 0, 1); index(1, 'a'); index()", "count(1); count('a'); count([]); count()",
+        "index(1, 0, 1); index(1, 'a'); index(); index(1, 0, BIG); index(1, -BIG); index(1, BIG); index(1, None); index(1, 0, None)", "count(1); count('a'); count([]); count()",
         "reverse(); reverse(1); __reversed__()", "sort(); sort(reverse=True); sort(reverse=False, key=None); sort(True); "
         "sort(bad=1)",
         "__getitem__(0); __getitem__(-1); __getitem__(9); __getitem__(-9); __getitem__('a'); __getitem__(1.0); __getitem__(BIG); "
         "__getitem__(True); __getitem__(slice(None)); __getitem__(slice(1, -1)); __getitem__(slice(None, None, -1)); "
-        "__getitem__(slice(0, 9, 2)); __getitem__(slice(0, 1, 0)); __getitem__(slice('a')); __getitem__()",
+        "__getitem__(slice(0, 9, 2)); __getitem__(slice(0, 1, 0)); __getitem__(slice('a')); __getitem__(slice(-BIG**11, BIG**11)); __getitem__()",
         "__setitem__(0, 'n'); __setitem__(9, 1); __setitem__('a', 1); __setitem__(slice(1, 2), [7, 8]); "
         "__setitem__(slice(None, None, 2), 'x'); __setitem__(slice(0, 0), 5); __setitem__(1); __setitem__(slice(9, 9), (1,))",
         "__delitem__(0); __delitem__(9); __delitem__('a'); __delitem__(slice(0, 1)); __delitem__()",
         "__add__([1]); __add__((1,)); __add__(5); __mul__(2); __mul__(-1); __mul__('a'); __mul__(1.5); __rmul__(2); "
-        "__rmul__('a'); __mul__(True)", "__imul__(2); __imul__(0); __imul__('a'); __len__()",
+        "__rmul__('a'); __mul__(True); __mul__(BIG); __mul__(-BIG); __rmul__(BIG)", "__imul__(2); __imul__(0); __imul__('a'); __imul__(BIG); __imul__(2**62); __len__()",
         "__contains__(1); __contains__(1.0); __contains__([]); __contains__(); __len__(1)")),
     ("list", "([1, 'a'])", "sort(); append(2); sort(); __getitem__(slice(None))"),
     ("list", "([[2], [1], []])", "sort(); __getitem__(slice(None)); index([1]); remove([]); count([2])"),
