@@ -110,7 +110,8 @@ typedef struct brood_method {
 typedef struct brood_manager_type {
     const char *type_id;
     /* Makes an object from the call's arguments, or gives one that exists: the same pointer is the
-     * same object to all clients. */
+     * same object to all clients. If another type gives it too, that is another object, which has
+     * that type's methods and is destroyed by itself. */
     brood_status (*create)(brood_call *call, void **object);
     void (*destroy)(void *object); /* when nobody refers to it any more; NULL: nothing is done */
     const brood_method *methods;

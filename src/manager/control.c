@@ -96,7 +96,7 @@ static brood_status create_object(bri_session *session, const char *typeid, broo
     if (status == BROOD_OK && made == NULL)
         status = type->create(&call, &state);
     if (status == BROOD_OK && made == NULL) {
-        made = type->extra == NULL ? NULL : bri_managed_of_state(server, state);
+        made = type->extra == NULL ? NULL : bri_managed_of_state(server, type, state);
         if (made == NULL) {
             status = bri_managed_add(server, type, state, &made);
             if (status == BROOD_OK)

@@ -98,11 +98,14 @@ brood_status bri_managed_add(bri_server *server, const bri_managed_type *type, v
     return BROOD_OK;
 }
 
-bri_managed *bri_managed_of_state(bri_server *server, const void *state)
+bri_managed *bri_managed_of_state(bri_server *server, const bri_managed_type *type,
+                                  const void *state)
 {
-    for (size_t i = 0; i < server->n_used; i++)
-        if (server->slots[i].object != NULL && server->slots[i].object->state == state)
-            return server->slots[i].object;
+    for (size_t i = 0; i < server->n_used; i++) {
+        bri_managed *object = server->slots[i].object;
+        if (object != NULL && object->type == type && object->state == state)
+            return object;
+    }
     return NULL;
 }
 

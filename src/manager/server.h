@@ -95,9 +95,10 @@ bri_managed *bri_managed_find(bri_server *server, const char *ident);
 brood_status bri_managed_add(bri_server *server, const bri_managed_type *type, void *state,
                              bri_managed **object);
 
-/* The object that has this state, if it is there already: a callable may give the same thing
- * again. */
-bri_managed *bri_managed_of_state(bri_server *server, const void *state);
+/* The object of this type that has this state, if it is there already: a callable may give the same
+ * thing again. */
+bri_managed *bri_managed_of_state(bri_server *server, const bri_managed_type *type,
+                                  const void *state);
 
 /* Says that one count has gone down: the object goes when all are 0, at the end of the request. */
 void bri_managed_suspect(bri_managed *object);

@@ -307,8 +307,10 @@ static brood_status get_only(brood_call *call, void **object)
 }
 
 static const brood_manager_type only_type = {.type_id = "Only", .create = get_only};
+static const brood_manager_type twin_type = {.type_id = "Twin", .create = get_only};
 
-/* An object that a constructor gives again is not counted again. */
+/* An object that a constructor gives again is not counted again; that of another type is another.
+ */
 static void test_an_object_is_made_once(void **state)
 {
     (void)state;
@@ -316,7 +318,8 @@ static void test_an_object_is_made_once(void **state)
     rig_open_with(&r, (brood_manager_options){.max_client_objects = 2, .address = "127.0.0.1:0"});
     for (int i = 0; i < 4; i++)
         control(&r, brood_pack("(ns(s){})", "create", "Only"), "#RETURN", NULL);
-    control(&r, brood_pack("(ns(s){})", "create", "list"), "#RETURN", NULL);
+    control(&r, brood_pack("(ns(s){})", "create", "Twin"), "#RETURN", NULL);
+    control(&r, brood_pack("(ns(s){})", "create", "Twin"), "#RETURN", NULL);
     control(&r, brood_pack("(ns(s){})", "create", "list"), "#TRACEBACK", "have made 2");
     rig_close(&r);
 }
@@ -337,6 +340,7 @@ static void test_a_server_in_a_child_has_the_limits_too(void **state)
 int main(int argc, char **argv)
 {
     bt_ok(brood_manager_register(&only_type));
+    bt_ok(brood_manager_register(&twin_type));
     return bt_main(argc, argv, bt_test(test_a_client_has_so_many_sessions),
                    bt_test(test_a_client_of_brood_is_told_the_limit),
                    bt_test(test_a_client_refers_to_so_many_objects),
