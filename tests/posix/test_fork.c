@@ -11,6 +11,7 @@
 #include "pool/future.h"
 #include "posix/guard.h"
 #include "proc/children.h"
+#include "proc/process.h"
 #include "sync/shared_memory.h"
 
 enum { HELD_MS = 100 };
@@ -217,12 +218,23 @@ static brood_status exit_with_handles(brood_call *call)
     return BROOD_OK;
 }
 
+static bool is_ours_alone(void *process)
+{
+    bri_children_lock();
+    bool is_alone = ((brood_process *)process)->references == 1;
+    bri_children_unlock();
+    return is_alone;
+}
+
+/* Until the supervisor has let go of it too, the next child would have a handle of it. */
 static int handles_in_a_forked_child(void)
 {
     brood_process *process;
     bt_ok(brood_process_create(&process, exit_with_handles, brood_tuple(0),
                                &(brood_process_options){.method = BROOD_START_FORK}));
     bt_ok(brood_process_start(process));
+    bt_ok(brood_process_join(process, 20000));
+    assert_true(bt_await(is_ours_alone, process, 20000));
     return bt_join(process);
 }
 
