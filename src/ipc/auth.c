@@ -146,6 +146,12 @@ static brood_status take_welcome(bri_auth *auth, const unsigned char *message, s
     return BROOD_OK;
 }
 
+brood_status bri_auth_prepare(const bri_auth_key *key)
+{
+    unsigned char digest[BRP_DIGEST_MOST];
+    return brp_hmac(BRP_SHA256, key->data, key->size, "", 0, digest);
+}
+
 brood_status bri_auth_begin(bri_auth *auth, const bri_auth_key *key, bool is_listener)
 {
     *auth = (bri_auth){.key = *key, .is_listener = is_listener, .step = BRI_AUTH_CHALLENGE_DUE};

@@ -44,6 +44,10 @@ typedef struct bri_auth {
     size_t out_size; /* a message to be sent now; 0: none */
 } bri_auth;
 
+/* Sees to it that the key can be proved later, when this process may have no descriptor left to
+ * load the digests. */
+brood_status bri_auth_prepare(const bri_auth_key *key);
+
 /* Begins; a listener then has its challenge to send. With no key it is done at once. */
 brood_status bri_auth_begin(bri_auth *auth, const bri_auth_key *key, bool is_listener);
 

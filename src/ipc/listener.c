@@ -172,7 +172,7 @@ static brood_status copy_key(brood_listener *listener, const brood_listener_opti
     if (options->authkey_size != 0)
         memcpy(listener->key_bytes, options->authkey, options->authkey_size);
     listener->key = (bri_auth_key){listener->key_bytes, options->authkey_size, options->refuse_md5};
-    return BROOD_OK;
+    return bri_auth_prepare(&listener->key);
 }
 
 static brood_status listen_at(brood_listener *listener, const char *text, int backlog)

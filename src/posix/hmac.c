@@ -7,7 +7,7 @@
 #include "platform/hmac.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -27,13 +27,18 @@ _Static_assert(_Generic(&EVP_md5, find_method * : 1, default : 0) &&
                    _Generic(&ERR_clear_error, clear_error * : 1, default : 0),
                "libcrypto's functions have other types here");
 
-static struct {
+enum { ABSENT, WRITING, LOADED };
+
+typedef struct crypto {
     find_method *md5, *sha256;
     compute_hmac *hmac;
     clear_error *clear_error;
 } crypto;
-static bool is_loaded;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Written once, by the thread that moves `stage` from ABSENT; read by whoever sees LOADED. No lock:
+ * a forked child could find it held. */
+static crypto loaded;
+static atomic_int stage;
 
 /* ISO C knows no conversion from a pointer to data to one to a function. */
 static bool find(void *library, const char *name, void *function)
@@ -43,20 +48,31 @@ static bool find(void *library, const char *name, void *function)
     return address != NULL;
 }
 
-static void load(void)
+static bool load(crypto *functions)
 {
     void *library = dlopen(BROOD_CRYPTO_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    is_loaded = library != NULL && find(library, "EVP_md5", &crypto.md5) &&
-                find(library, "EVP_sha256", &crypto.sha256) &&
-                find(library, "HMAC", &crypto.hmac) &&
-                find(library, "ERR_clear_error", &crypto.clear_error);
+    return library != NULL && find(library, "EVP_md5", &functions->md5) &&
+           find(library, "EVP_sha256", &functions->sha256) &&
+           find(library, "HMAC", &functions->hmac) &&
+           find(library, "ERR_clear_error", &functions->clear_error);
 }
 
-static brood_status fail_load(void)
+/* One that fails, for want of a descriptor for example, is tried again by the next call. */
+static brood_status get_crypto(crypto *functions)
 {
-    const char *reason = dlerror(); /* none when another thread's load failed */
-    return bri_fail(BROOD_ENOTFOUND, "could not load \"%s\": %s", BROOD_CRYPTO_LIBRARY,
-                    reason != NULL ? reason : "it was tried before");
+    if (atomic_load(&stage) == LOADED) {
+        *functions = loaded;
+        return BROOD_OK;
+    }
+    if (!load(functions))
+        return bri_fail(BROOD_ENOTFOUND, "could not load \"%s\": %s", BROOD_CRYPTO_LIBRARY,
+                        dlerror());
+    int absent = ABSENT;
+    if (atomic_compare_exchange_strong(&stage, &absent, WRITING)) {
+        loaded = *functions;
+        atomic_store(&stage, LOADED);
+    }
+    return BROOD_OK;
 }
 
 brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const void *data,
@@ -64,16 +80,15 @@ brood_status brp_hmac(brp_digest digest, const void *key, size_t key_size, const
 {
     unsigned char made[EVP_MAX_MD_SIZE];
     unsigned int length = 0;
+    crypto library;
     if (key_size > INT32_MAX)
         return bri_fail(BROOD_EINVALID, "could not use a key of %zu bytes", key_size);
-    pthread_once(&once, load);
-    if (!is_loaded)
-        return fail_load();
-    const EVP_MD *method = digest == BRP_MD5 ? crypto.md5() : crypto.sha256();
+    BROOD_TRY(get_crypto(&library));
+    const EVP_MD *method = digest == BRP_MD5 ? library.md5() : library.sha256();
     /* A NULL key means the one before, so an empty one needs an address too. */
-    if (crypto.hmac(method, key_size == 0 ? "" : key, (int)key_size,
-                    size == 0 ? (const unsigned char *)"" : data, size, made, &length) == NULL) {
-        crypto.clear_error();
+    if (library.hmac(method, key_size == 0 ? "" : key, (int)key_size,
+                     size == 0 ? (const unsigned char *)"" : data, size, made, &length) == NULL) {
+        library.clear_error();
         return bri_fail(BROOD_ENOTSUP, "could not compute an HMAC: libcrypto refuses %s",
                         digest == BRP_MD5 ? "MD5" : "SHA-256");
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +249,16 @@ int brp_set_up_client(int fd, brp_channel_kind kind)
     return brp_set_nonblocking(fd, false);
 }
 
+/* Linux takes a descriptor before it looks whether somebody waits. */
+static brood_status fail_accept(const brp_server *server, int error)
+{
+    struct pollfd waiting = {.fd = server->fd, .events = POLLIN};
+    bool is_limit = error == EMFILE || error == ENFILE;
+    if (is_limit && poll(&waiting, 1, 0) == 0)
+        return BROOD_ETIMEDOUT;
+    return brp_fail(error == ENOBUFS ? EMFILE : error, "could not accept a connection");
+}
+
 brood_status brp_server_accept(brp_server *server, brp_channel *channel)
 {
     for (;;) {
@@ -272,7 +283,7 @@ brood_status brp_server_accept(brp_server *server, brp_channel *channel)
         case ENOMEM:
         case EBADF:
         case EINVAL:
-            return brp_fail(errno == ENOBUFS ? EMFILE : errno, "could not accept a connection");
+            return fail_accept(server, errno);
         default: /* of the one client: it has gone, or its network has a fault */
             break;
         }

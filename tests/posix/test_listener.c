@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,22 +37,24 @@ static brp_channel connect_silently(const brood_listener *listener)
     return channel;
 }
 
-/* Lets this process have `more` descriptors than it has now. */
-static struct rlimit limit_descriptors(rlim_t more)
+/* Lets this process have `more` descriptors than it has now. Not all those that it has are below
+ * the first free one. */
+static struct rlimit limit_descriptors(int more)
 {
     struct rlimit before, low;
-    int next = dup(0);
-    close(next);
+    int end = 0;
+    for (int free = 0; free < more || fcntl(end, F_GETFD) >= 0; end++)
+        if (fcntl(end, F_GETFD) < 0)
+            free++;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     low = before;
-    low.rlim_cur = (rlim_t)next + more;
+    low.rlim_cur = (rlim_t)end;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
     return before;
 }
 
-static void test_silent_clients_make_room_for_those_with_the_key(void **state)
+static void accept_among_silent_clients(int descriptors)
 {
-    (void)state;
     brp_channel silent[SILENT];
     brood_listener *listener;
     brood_connection *accepted = NULL;
@@ -61,7 +64,7 @@ static void test_silent_clients_make_room_for_those_with_the_key(void **state)
     for (int i = 0; i < SILENT; i++)
         silent[i] = connect_silently(listener);
     brood_process *child = bt_process(say_one, brood_pack("(s)", brood_listener_address(listener)));
-    struct rlimit before = limit_descriptors(6);
+    struct rlimit before = limit_descriptors(descriptors);
     brood_status status = brood_listener_accept(listener, &accepted, PATIENCE);
     setrlimit(RLIMIT_NOFILE, &before);
     bt_ok(status);
@@ -72,6 +75,13 @@ static void test_silent_clients_make_room_for_those_with_the_key(void **state)
     for (int i = 0; i < SILENT; i++)
         brp_channel_close(&silent[i]);
     brood_listener_close(listener);
+}
+
+static void test_silent_clients_make_room_for_those_with_the_key(void **state)
+{
+    (void)state;
+    accept_among_silent_clients(6);
+    accept_among_silent_clients(1);
 }
 
 static void test_no_descriptor_at_all_is_a_limit_and_the_client_waits(void **state)
