@@ -67,11 +67,11 @@ typedef struct bri_task {
 
 typedef struct bri_seat {
     brood_pool *pool;
-    brood_process *process; /* NULL: none */
+    brood_process *process; /* NULL: none, or it is being started */
     int64_t pid;
-    bri_worker_number number;
-    atomic_bool ended; /* the process has: set on the supervisor's thread */
-    bri_fate fate;     /* why the pool has killed it */
+    bri_worker_number number; /* 0: none; a worker that is being started has one, and may work */
+    atomic_bool ended;        /* the process has: set on the supervisor's thread */
+    bri_fate fate;            /* why the pool has killed it */
     int64_t started;
 } bri_seat;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/killpoint.h"
 #include "core/log.h"
 #include "core/registry.h"
 #include "platform/clock.h"
@@ -74,7 +75,7 @@ static brood_status start_process(const brood_pool *pool, bri_seat *seat, brood_
 static bool is_taken(const brood_pool *pool, bri_worker_number number)
 {
     for (uint32_t i = 0; i < pool->n_seats_ever; i++)
-        if (pool->seats[i].process != NULL && pool->seats[i].number == number)
+        if (pool->seats[i].number == number)
             return true;
     return false;
 }
@@ -109,6 +110,7 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
         bri_gate_leave();
     brood_process *process = NULL;
     brood_status status = start_process(pool, seat, &process);
+    BRI_KILL_POINT("pool-worker-started");
     if (by_collector)
         bri_gate_enter();
     brp_mutex_lock(pool->mutex);
@@ -119,6 +121,8 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
         bri_log(BROOD_LOG_WARNING, "could not start a pool's worker: %s",
                 brood_last_error()->message);
         bri_supervisor_ended(&pool->supervisor, index, BRI_END_UNBORN, brp_clock_now());
+        seat->number = 0;
+        seat->fate = BRI_FATE_NONE;
         return status;
     }
     seat->process = process;
@@ -127,8 +131,11 @@ static brood_status fill_seat(brood_pool *pool, uint32_t index, bool by_collecto
     atomic_store(&record->leave, index >= pool->n_seats);
     pool->stats.started++;
     bri_supervisor_started(&pool->supervisor, index);
-    if (pool->state == BRI_POOL_TERMINATED || pool->state == BRI_POOL_BROKEN)
+    if (pool->state == BRI_POOL_TERMINATED || pool->state == BRI_POOL_BROKEN ||
+        seat->fate != BRI_FATE_NONE) /* it has a task already, which is to end */
         brood_process_kill(process);
+    if (atomic_load(&seat->ended)) /* which nobody could see to until now */
+        bri_tasks_nudge(pool->table);
     return BROOD_OK;
 }
 
@@ -183,6 +190,7 @@ static void empty_seat(brood_pool *pool, bri_seat *seat)
     brood_process_destroy(seat->process);
     seat->process = NULL;
     seat->pid = 0;
+    seat->number = 0;
 }
 
 static void see_to_ended(brood_pool *pool)
@@ -245,11 +253,14 @@ bool bri_pool_kill_task(brood_pool *pool, uint32_t index, bri_fate fate)
 
 void bri_pool_kill_worker(brood_pool *pool, bri_worker_number number, bri_fate fate)
 {
-    for (uint32_t i = 0; i < pool->n_seats_ever; i++)
-        if (pool->seats[i].number == number && pool->seats[i].process != NULL) {
-            pool->seats[i].fate = fate;
-            brood_process_kill(pool->seats[i].process);
-        }
+    for (uint32_t i = 0; i < pool->n_seats_ever; i++) {
+        bri_seat *seat = &pool->seats[i];
+        if (seat->number != number)
+            continue;
+        seat->fate = fate;
+        if (seat->process != NULL) /* else whoever is starting it does this */
+            brood_process_kill(seat->process);
+    }
 }
 
 brood_status bri_pool_start_workers(brood_pool *pool)

@@ -4,7 +4,10 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 
+#include "core/killpoint.h"
+#include "core/thread.h"
 #include "platform/child.h"
 #include "pool/pool.h"
 
@@ -346,6 +349,47 @@ static void test_a_task_can_be_killed_after_very_many_workers(void **state)
     end_pool(pool);
 }
 
+static brood_queue *noted; /* a message: go on */
+
+static void wait_to_note(const char *point)
+{
+    brood_value word;
+    if (strcmp(point, "pool-worker-started") == 0)
+        bt_ok(brood_queue_get(noted, &word, HANG));
+}
+
+static void resize_to_two(void *context)
+{
+    (void)brood_pool_resize(context, 2);
+}
+
+static void test_a_task_can_be_killed_before_its_worker_counts_as_started(void **state)
+{
+    (void)state;
+    brood_pool *pool = make_pool(1);
+    bri_thread *thread;
+    brood_cancel_answer answer;
+    brood_value result;
+    holder first = start_holder(pool, NULL);
+    bt_ok(brood_queue_create(&noted, NULL));
+    bri_kill_watch(wait_to_note);
+    bt_ok(bri_thread_start(&thread, resize_to_two, pool));
+    holder second = start_holder(pool, NULL);
+    bt_ok(brood_future_cancel(second.future, BROOD_CANCEL_KILL, &answer));
+    assert_int_equal(answer, BROOD_CANCEL_ASKED);
+    bri_kill_watch(NULL);
+    bt_ok(brood_queue_put(noted, brood_none(), HANG));
+    bt_fails(brood_future_take(second.future, &result, HANG), BROOD_ECANCELLED);
+    assert_true(bt_is_gone(second.pid, HANG));
+    bri_thread_join(thread);
+    let_go(&first);
+    bt_ok(brood_future_take(first.future, &result, HANG));
+    end_holder(&second);
+    end_holder(&first);
+    brood_queue_destroy(noted);
+    end_pool(pool);
+}
+
 /* (told, awaited): what keeps the thread that sees to results. */
 static void hold_up(void *context, const brood_value *value)
 {
@@ -476,6 +520,7 @@ int main(int argc, char **argv)
         bt_test(test_a_running_task_can_be_asked_to_stop),
         bt_test(test_a_running_task_can_be_killed),
         bt_test(test_a_task_can_be_killed_after_very_many_workers),
+        bt_test(test_a_task_can_be_killed_before_its_worker_counts_as_started),
         bt_test(test_an_attempt_that_has_just_failed_is_the_last_when_cancelled),
         bt_test(test_a_map_can_be_cancelled), bt_test(test_priorities_decide_who_is_next));
 }
