@@ -117,24 +117,40 @@ static bool collector_sleeps(void *context)
     return (atomic_load(&pool->table->done_bell) & 1) != 0;
 }
 
+/* Whether some rest, so that a resume has to wake who starts them. When a worker's end is told
+ * late, the pool's thread has seen to that during the pause already. */
+static bool resume_and_see(brood_pool *pool)
+{
+    uint32_t bell = atomic_load(&pool->table->done_bell);
+    brp_mutex_lock(pool->mutex);
+    bool rest = pool->supervisor.n_resting > 0 && (bell & 1) != 0; /* else that thread is awake */
+    brp_mutex_unlock(pool->mutex);
+    bt_ok(brood_pool_resume(pool));
+    if (rest)
+        assert_int_not_equal(atomic_load(&pool->table->done_bell), bell);
+    return rest;
+}
+
 /* Nobody but the pool's thread can start workers for what has come during the pause. */
 static void test_a_resume_wakes_who_starts_idle_workers(void **state)
 {
     (void)state;
     brood_pool *pool = make_pool_with(&(brood_pool_options){.workers = 2, .max_idle = 20});
-    brood_future *future;
-    const brood_value *value;
-    pid_of_task(pool);
-    bt_ok(brood_pool_pause(pool));
-    assert_true(bt_await(none_runs, pool, HANG));
-    bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", 3), NULL, &future));
-    assert_true(bt_await(collector_sleeps, pool, HANG));
-    uint32_t bell = atomic_load(&pool->table->done_bell);
-    bt_ok(brood_pool_resume(pool));
-    assert_int_not_equal(atomic_load(&pool->table->done_bell), bell);
-    bt_ok(brood_future_get(future, &value, HANG));
-    assert_int_equal(int_of(value), 9);
-    brood_future_destroy(future);
+    bool is_seen = false;
+    for (int i = 0; i < 100 && !is_seen; i++) {
+        brood_future *future;
+        const brood_value *value;
+        pid_of_task(pool);
+        bt_ok(brood_pool_pause(pool));
+        assert_true(bt_await(none_runs, pool, HANG));
+        bt_ok(brood_pool_apply_async(pool, square, brood_pack("(i)", 3), NULL, &future));
+        assert_true(bt_await(collector_sleeps, pool, HANG));
+        is_seen = resume_and_see(pool);
+        bt_ok(brood_future_get(future, &value, HANG));
+        assert_int_equal(int_of(value), 9);
+        brood_future_destroy(future);
+    }
+    assert_true(is_seen);
     end_pool(pool);
 }
 
