@@ -44,7 +44,8 @@ typedef struct brood_listener_options {
  * A file made for a local socket has the permissions that the umask leaves; it is removed with the
  * end of the listening, and stays when the process is killed.
  *
- * Errors:  BROOD_EEXIST the address is taken; BROOD_ENOTFOUND no such host, interface or directory;
+ * Errors:  BROOD_EEXIST the address is taken; BROOD_ENOTFOUND no such host, interface or directory,
+ *          or with a key the library with the digests (libcrypto) cannot be loaded;
  *          BROOD_EACCESS; BROOD_ETOOLONG a local address of more than about 100 bytes;
  *          BROOD_ENOTSUP a kind of address that this system has not; BROOD_EINVALID; BROOD_ENOINIT;
  *          BROOD_ELIMIT; BROOD_ENOMEM.
