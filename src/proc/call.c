@@ -108,8 +108,8 @@ static void run(brood_function function, brood_call *call)
     }
 }
 
-/* A call with these values, moved in, and an empty outcome. Positional arguments may come as a list:
- * inside it and a tuple are the same. */
+/* A call with these values, moved in, and an empty outcome. Positional arguments may come as a
+ * list: inside it and a tuple are the same. */
 static brood_call begin(brood_value arguments, brood_value keywords, bri_outcome *outcome)
 {
     *outcome = (bri_outcome){0};
