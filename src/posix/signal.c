@@ -34,6 +34,7 @@ static struct sigaction former[N_TAKEN];
 /* What the thread that counts has; one at a time. */
 static struct {
     bool runs;
+    bool is_known; /* the thread has said which one it is */
     pthread_t thread;
     int read_end;
     brp_interrupt_handler handler;
@@ -74,6 +75,7 @@ static void *count_interrupts(void *argument)
     (void)argument;
     pthread_mutex_lock(&lock); /* until counter is filled */
     counter.thread = pthread_self();
+    counter.is_known = true;
     pthread_mutex_unlock(&lock);
     char what;
     for (int count = 0;;) {
@@ -110,11 +112,18 @@ static brood_status start_counter(brp_interrupt_handler handler, void *context, 
         return brp_fail(code, "could not start the thread for interrupts");
     }
     counter.runs = true;
+    counter.is_known = false;
     counter.read_end = ends[0];
     counter.handler = handler;
     counter.context = context;
     *end = ends[1];
     return BROOD_OK;
+}
+
+/* Called under the lock. The handler itself may give back. */
+static bool is_on_counter(void)
+{
+    return counter.is_known && pthread_equal(counter.thread, pthread_self());
 }
 
 brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context)
@@ -149,7 +158,7 @@ void brp_interrupt_give_back(void)
             sched_yield();
         shutdown(end, SHUT_WR); /* the thread ends by it, also where a forked child has this end */
         close(end);
-        while (counter.runs && !pthread_equal(counter.thread, pthread_self()))
+        while (counter.runs && !is_on_counter())
             pthread_cond_wait(&counter_ended, &lock);
     }
     pthread_mutex_unlock(&lock);

@@ -163,6 +163,52 @@ static void test_the_handler_itself_may_give_back(void **state)
 #endif
 }
 
+#ifndef _WIN32
+/* Takes and gives back twice; says how often that succeeded. */
+static void *take_twice(void *context)
+{
+    told *t = context;
+    for (int i = 0; i < 2; i++) {
+        if (brp_interrupt_take(on_interrupt, t) == BROOD_OK)
+            t->count++;
+        brp_interrupt_give_back();
+    }
+    return NULL;
+}
+
+/* A stack of the size that the one that counted had, so that it likely gets the same one. */
+static void run_on_small_thread(void *(*routine)(void *), void *context)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    pthread_attr_setstacksize(&attributes, 128 << 10);
+    assert_int_equal(pthread_create(&thread, &attributes, routine, context), 0);
+    pthread_attr_destroy(&attributes);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+#endif
+
+/* POSIX: the identifier of a thread that has ended may be given to another. */
+static void test_a_new_thread_is_not_taken_for_the_one_that_counted(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    SKIP_ON_WINDOWS();
+#else
+    for (int round = 0; round < 50; round++) {
+        told t;
+        open_told(&t);
+        pt_ok(brp_interrupt_take(on_interrupt, &t));
+        brp_interrupt_give_back();
+        run_on_small_thread(take_twice, &t);
+        int count = t.count;
+        close_told(&t);
+        assert_int_equal(count, 2);
+    }
+#endif
+}
+
 static void test_a_forked_child_has_taken_nothing(void **state)
 {
     (void)state;
@@ -298,6 +344,7 @@ int main(void)
         pt_test(test_the_former_handlers_stand_again),
         pt_test(test_interrupts_are_taken_once_a_process),
         pt_test(test_the_handler_itself_may_give_back),
+        pt_test(test_a_new_thread_is_not_taken_for_the_one_that_counted),
         pt_test(test_a_forked_child_has_taken_nothing),
         pt_test(test_a_signal_to_a_forked_child_is_its_own),
         pt_test(test_a_child_that_the_program_forks_neither_tells_nor_holds_up),
