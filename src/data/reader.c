@@ -328,6 +328,8 @@ void bri_reader_init(bri_reader *r, const void *data, size_t size,
     brood_pickle_limits limits = limits_of(options, size);
     size_t depth = limits.max_depth == 0 ? DEFAULT_DEPTH : limits.max_depth;
     memset(r, 0, offsetof(bri_reader, inline_stack));
+    if (size == 0)
+        data = ""; /* C11 6.5.6: to NULL not even 0 may be added */
     r->begin = r->p = r->op = data;
     r->end = r->begin + size;
     r->options = options;
