@@ -11,7 +11,8 @@
 typedef void (*brp_interrupt_handler)(void *context, int count);
 
 /* Takes over SIGINT and SIGTERM (POSIX: handler that writes to a pipe, read by a thread) or console
- * events (Windows). One a process: a second call is BROOD_ESTATE. */
+ * events (Windows). One a process: a second call is BROOD_ESTATE. POSIX: waits for a handler that
+ * has given back itself, until it has returned. */
 brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context);
 
 /* Gives it back: the former handlers stand again. */

@@ -33,7 +33,7 @@ static struct sigaction former[N_TAKEN];
 
 /* What the thread that counts has; one at a time. */
 static struct {
-    bool runs;
+    pid_t runs_in; /* the process that the thread is of, 0 while none runs */
     bool is_known; /* the thread has said which one it is */
     pthread_t thread;
     int read_end;
@@ -91,7 +91,7 @@ static void *count_interrupts(void *argument)
     }
     close(counter.read_end);
     pthread_mutex_lock(&lock);
-    counter.runs = false;
+    counter.runs_in = 0;
     pthread_cond_broadcast(&counter_ended);
     pthread_mutex_unlock(&lock);
     brp_helper_ends();
@@ -111,7 +111,7 @@ static brood_status start_counter(brp_interrupt_handler handler, void *context, 
         close(ends[1]);
         return brp_fail(code, "could not start the thread for interrupts");
     }
-    counter.runs = true;
+    counter.runs_in = getpid();
     counter.is_known = false;
     counter.read_end = ends[0];
     counter.handler = handler;
@@ -131,7 +131,9 @@ brood_status brp_interrupt_take(brp_interrupt_handler handler, void *context)
     brood_status status = BROOD_OK;
     int end = -1;
     pthread_mutex_lock(&lock);
-    if (taken_by == getpid() || counter.runs)
+    while (taken_by == 0 && counter.runs_in == getpid() && !is_on_counter())
+        pthread_cond_wait(&counter_ended, &lock); /* its handler has given back, and still runs */
+    if (taken_by == getpid() || counter.runs_in != 0)
         status = bri_fail(BROOD_ESTATE, "could not take interrupts twice");
     else
         status = start_counter(handler, context, &end);
@@ -158,7 +160,7 @@ void brp_interrupt_give_back(void)
             sched_yield();
         shutdown(end, SHUT_WR); /* the thread ends by it, also where a forked child has this end */
         close(end);
-        while (counter.runs && !is_on_counter())
+        while (counter.runs_in != 0 && !is_on_counter())
             pthread_cond_wait(&counter_ended, &lock);
     }
     pthread_mutex_unlock(&lock);
@@ -167,7 +169,7 @@ void brp_interrupt_give_back(void)
 /* Reads only where nothing was taken: what a child of a fork writes to it has to copy. */
 void brp_interrupt_forget(void)
 {
-    if (atomic_load(&taken_by) == 0 && !counter.runs)
+    if (atomic_load(&taken_by) == 0 && counter.runs_in == 0)
         return;
     if (atomic_load(&taken_by) != 0) { /* by the parent, whose thread is not here */
         put_former_back();
@@ -176,7 +178,7 @@ void brp_interrupt_forget(void)
     }
     atomic_store(&taken_by, 0);
     atomic_store(&inside, 0);
-    counter.runs = false;
+    counter.runs_in = 0;
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     counter_ended = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }

@@ -163,6 +163,30 @@ static void test_the_handler_itself_may_give_back(void **state)
 #endif
 }
 
+/* Its thread may not have ended yet. */
+static void test_what_the_handler_gave_back_can_be_taken_at_once(void **state)
+{
+    (void)state;
+#ifdef _WIN32
+    SKIP_ON_WINDOWS();
+#else
+    for (int round = 0; round < 200; round++) {
+        told t;
+        open_told(&t);
+        t.give_back = true;
+        pt_ok(brp_interrupt_take(on_interrupt, &t));
+        for (int i = 0; i < 2; i++) {
+            raise(SIGINT);
+            assert_true(pt_await_byte(t.ends[0], PT_HANG_MS));
+        }
+        brood_status status = brp_interrupt_take(on_interrupt, &t);
+        brp_interrupt_give_back();
+        close_told(&t);
+        assert_int_equal(status, BROOD_OK);
+    }
+#endif
+}
+
 #ifndef _WIN32
 /* Takes and gives back twice; says how often that succeeded. */
 static void *take_twice(void *context)
@@ -344,6 +368,7 @@ int main(void)
         pt_test(test_the_former_handlers_stand_again),
         pt_test(test_interrupts_are_taken_once_a_process),
         pt_test(test_the_handler_itself_may_give_back),
+        pt_test(test_what_the_handler_gave_back_can_be_taken_at_once),
         pt_test(test_a_new_thread_is_not_taken_for_the_one_that_counted),
         pt_test(test_a_forked_child_has_taken_nothing),
         pt_test(test_a_signal_to_a_forked_child_is_its_own),
